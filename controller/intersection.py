@@ -111,7 +111,7 @@ class Detector:
     travel_time_s: float = 0.0
     """Free-flow time from the detector to the stop line; 0 where nobody measured it."""
     share: float = 1.0
-    """Part of its vehicles that is expected to come to the stop line (before anything is learnt)."""
+    """Part of its vehicles that is expected to come to the stop line, before anything is learnt."""
     calls: bool = True
     """Whether a pulse or presence registers a call for its groups."""
     extends: bool = True
@@ -292,9 +292,7 @@ def _group_violations(site: Intersection) -> Iterator[Violation]:
         floor = WALK_MIN_MS if group.is_pedestrian else 1_000
         if group.min_green_ms < floor:
             what = "walk" if group.is_pedestrian else "minimum green"
-            yield Violation(
-                "minimum", where, f"{what} {group.min_green_ms} ms is below {floor} ms"
-            )
+            yield Violation("minimum", where, f"{what} {group.min_green_ms} ms is below {floor} ms")
         if group.is_pedestrian:
             if group.ending_ms <= 0:
                 yield Violation("clearance", where, "a pedestrian group needs a clearance above 0")

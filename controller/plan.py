@@ -172,7 +172,9 @@ def plan_violations(plan: TimingPlan, site: Intersection) -> Iterator[Violation]
     total = sum(entry.split_ms for entry in plan.stages)
     if plan.stages and total != plan.cycle_ms:
         yield Violation(
-            "pattern sum", where, f"the splits add up to {total} ms, the cycle is {plan.cycle_ms} ms"
+            "pattern sum",
+            where,
+            f"the splits add up to {total} ms, the cycle is {plan.cycle_ms} ms",
         )
     if (
         plan.valid_from_utc_ms is not None

@@ -1,0 +1,123 @@
+"""The controls that the bench can run: peers to compare with, and ours.
+
+To add one, write its ``prepare`` (a control of ours: :func:`sim.controls.loop_driven.loop_driven`)
+and list it here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+
+from sim.controls.adaptive import AdaptiveControl
+from sim.controls.base import Control, Prepared, Setup, Step
+from sim.controls.greedy import max_pressure, max_wave
+from sim.controls.loop_driven import loop_driven
+from sim.controls.native import fixed, native
+from sim.controls.webster import webster, webster_coordinated
+from sim.errors import BenchError
+
+__all__ = [
+    "CONTROLS",
+    "Control",
+    "Prepared",
+    "Setup",
+    "Step",
+    "choose_controls",
+    "find_control",
+]
+
+_ALL = (
+    Control(
+        name="fixed",
+        sees="nothing",
+        summary="the program shipped with the network",
+        prepare=fixed,
+    ),
+    Control(
+        name="actuated",
+        sees="one loop per lane, 2 s before the stop line",
+        summary="SUMO's gap-based control of the shipped stages, 5-50 s green",
+        prepare=native("actuated"),
+    ),
+    Control(
+        name="delay_based",
+        sees="time loss of every vehicle within 100 m",
+        summary="SUMO's delay-based control of the shipped stages, 5-50 s green",
+        prepare=native("delay_based"),
+    ),
+    Control(
+        name="webster",
+        sees="the exact demand of the window, beforehand",
+        summary="SUMO's tlsCycleAdaptation.py: Webster cycle and splits per signal",
+        prepare=webster,
+    ),
+    Control(
+        name="webster_coordinated",
+        sees="the exact demand of the window, beforehand",
+        summary="tlsCycleAdaptation.py with one cycle, offsets from tlsCoordinator.py",
+        prepare=webster_coordinated,
+    ),
+    *(
+        Control(
+            name=f"max_pressure_{seconds}",
+            sees="every stopped vehicle within 200 m, up- and downstream",
+            summary=f"max-pressure over the shipped stages, every {seconds} s",
+            prepare=max_pressure(seconds),
+        )
+        for seconds in (5, 10)
+    ),
+    *(
+        Control(
+            name=f"max_wave_{seconds}",
+            sees="every vehicle within 50 m",
+            summary=f"most vehicles first over the shipped stages, every {seconds} s",
+            prepare=max_wave(seconds),
+        )
+        for seconds in (5, 10)
+    ),
+    Control(
+        name="adaptive",
+        sees="three loops per approach lane, and push buttons",
+        summary="ours: each cycle the counts give a new cycle length and splits",
+        prepare=loop_driven(AdaptiveControl),
+        ours=True,
+    ),
+)
+
+CONTROLS: Mapping[str, Control] = {control.name: control for control in _ALL}
+
+
+def choose_controls(names: Iterable[str]) -> tuple[Control, ...]:
+    """The controls called *names* in that order, once each; ``all`` stands for every one.
+
+    Raises :class:`BenchError` for an unknown name.
+    """
+    chosen: dict[str, Control] = {}
+    for name in names:
+        if name == "all":
+            chosen.update(CONTROLS)
+        elif name in CONTROLS:
+            chosen[name] = CONTROLS[name]
+        else:
+            known = ", ".join(CONTROLS)
+            raise BenchError(f"unknown control {name!r}: choose from all, {known}")
+    return tuple(chosen.values())
+
+
+def find_control(name: str) -> Control:
+    """The control called *name*, or the one that ``package.module:NAME`` names elsewhere.
+
+    So a control that the bench does not ship, such as a peer that must be installed first, can be
+    run by it. Raises :class:`BenchError` when there is none of that name.
+    """
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        return choose_controls([name])[0]
+    try:
+        control = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise BenchError(f"there is no control {name!r} to import ({error})") from None
+    if not isinstance(control, Control):
+        raise BenchError(f"{name!r} is not a control but {type(control).__name__}")
+    return control
