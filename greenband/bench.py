@@ -1,0 +1,182 @@
+"""What the commands that simulate share: prepare, run with progress, and hand over the results."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from greenband.comparison_json import comparison_document
+from greenband.extras import require_report, require_sumo
+from greenband.failures import UsageError
+from greenband.files import ensure_writable
+from greenband.names import scenario_name
+from greenband.progress import watching
+from greenband.selection import (
+    derive_scenario_network,
+    get_scenario,
+    parse_controls,
+    parse_seeds,
+)
+from greenband.table import print_table
+from greenband.terminal import STANDARD_OUTPUT, print_json, say
+
+if TYPE_CHECKING:
+    from sim.convention import Convention
+    from sim.network import Network
+    from sim.results import Comparison
+    from sim.scenario import Scenario
+
+GUI_DELAY_MS = 100
+"""Pause between two steps in SUMO's window, so that one can follow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A comparison as the user asked for it; ``json_to`` is a file, ``-``, or None."""
+
+    scenario: str
+    controls: str
+    seeds: str
+    convention: str = "field"
+    scale: float = 1.0
+    begin_s: float | None = None
+    end_s: float | None = None
+    routes: tuple[Path, ...] = field(default=())
+    workers: int | None = None
+    report: Path | None = None
+    json_to: str | None = None
+    gui: bool = False
+    """Show the run in SUMO's window; for one control and one seed."""
+
+    def command(self) -> str:
+        """The command that repeats this comparison."""
+        words = ["greenband", "compare", self.scenario]
+        words += ["--control", self.controls, "--seeds", self.seeds]
+        words += ["--convention", self.convention]
+        if self.scale != 1.0:
+            words += ["--scale", f"{self.scale:g}"]
+        if self.begin_s is not None:
+            words += ["--begin", f"{self.begin_s:g}"]
+        if self.end_s is not None:
+            words += ["--end", f"{self.end_s:g}"]
+        for route in self.routes:
+            words += ["--routes", str(route)]
+        return shlex.join(words)
+
+
+def carry_out(request: Request) -> None:
+    """Compare as *request* says, print the table, and write what it asks for."""
+    require_sumo()
+    from sim.controls import CONTROLS
+    from sim.convention import convention
+
+    controls = parse_controls(request.controls, tuple(CONTROLS))
+    seeds = parse_seeds(request.seeds)
+    rules = convention(request.convention)
+    if request.report is not None:
+        require_report()
+    scenario = _scenario(request)
+    network = derive_scenario_network(scenario, rules)
+    for path in (request.report, request.json_to):
+        if path is not None and path != STANDARD_OUTPUT:
+            ensure_writable(Path(path))
+    if request.gui:
+        comparison = _watch_in_window(request, scenario, rules, controls[0], seeds[0])
+    else:
+        comparison = _compare(request, scenario, rules, controls, seeds)
+    if request.json_to != STANDARD_OUTPUT:
+        print_table(comparison)
+    if request.json_to is not None:
+        print_json(comparison_document(comparison), request.json_to)
+    if request.report is not None:
+        _report(comparison, network, request, request.report)
+
+
+def default_report(scenario: str) -> Path:
+    """Where the report of *scenario* goes if nobody says: ``out/<name>-report.html``."""
+    return Path("out") / f"{scenario_name(scenario)}-report.html"
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _scenario(request: Request) -> Scenario:
+    for name, value in (
+        ("--scale", request.scale),
+        ("--begin", request.begin_s),
+        ("--end", request.end_s),
+    ):
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise UsageError(f"{name} {value:g}: give a number of 0 or more")
+    if request.scale == 0:
+        raise UsageError("--scale 0 leaves no traffic: give a factor above 0")
+    return get_scenario(
+        request.scenario, begin_s=request.begin_s, end_s=request.end_s, routes=request.routes
+    )
+
+
+def _compare(
+    request: Request,
+    scenario: Scenario,
+    rules: Convention,
+    controls: Sequence[str],
+    seeds: Sequence[int],
+) -> Comparison:
+    from sim.compare import compare
+
+    total = len(controls) * len(seeds)
+    with watching(total) as on_progress:
+        return compare(
+            scenario,
+            controls,
+            seeds,
+            rules,
+            scale=request.scale,
+            workers=request.workers or min(cores(), total),
+            detail=request.report is not None,
+            on_progress=on_progress,
+        )
+
+
+def _watch_in_window(
+    request: Request, scenario: Scenario, rules: Convention, control: str, seed: int
+) -> Comparison:
+    from sim.controls import CONTROLS
+    from sim.results import Comparison, ControlResult
+    from sim.run import RunSpec, run_once
+    from sim.simulation import sumo_version
+
+    spec = RunSpec(
+        scenario=scenario,
+        control=control,
+        seed=seed,
+        convention=rules,
+        scale=request.scale,
+        detail=request.report is not None,
+        link="gui",
+        delay_ms=GUI_DELAY_MS,
+    )
+    run = run_once(spec)
+    return Comparison(
+        scenario=scenario.name,
+        convention=rules.name,
+        sumo=sumo_version(),
+        scale=request.scale,
+        controls=(ControlResult(name=control, sees=CONTROLS[control].sees, runs=(run,)),),
+    )
+
+
+def _report(comparison: Comparison, network: Network, request: Request, path: Path) -> None:
+    from sim.report import write_report
+
+    write_report(comparison, network, path, command=request.command())
+    say(f"report: {path}")

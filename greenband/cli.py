@@ -1,0 +1,84 @@
+"""The ``greenband`` command.
+
+Rooms that need SUMO or numpy are imported inside the commands, so that ``--help`` is quick and
+everything that needs no SUMO works without it.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+from greenband.commands.check import check_command
+from greenband.commands.compare import compare_command
+from greenband.commands.demo import demo_command
+from greenband.commands.doctor import doctor_command
+from greenband.commands.inspect import inspect_command
+from greenband.commands.run import run_command
+from greenband.commands.scenarios import app as scenarios_app
+from greenband.version import greenband_version
+
+app = typer.Typer(
+    name="greenband",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog="Example:  greenband compare cologne8 --seeds 3",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"greenband {greenband_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def greenband(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Adaptive traffic-signal control: run it on any SUMO network, see what it gains."""
+
+
+def _examples(*commands: str) -> str:
+    return "\n\n".join(f"Example:  greenband {command}" for command in commands)
+
+
+app.command(
+    "compare",
+    epilog=_examples(
+        "compare cologne8 --seeds 3",
+        "compare path/to/your.sumocfg --control fixed,webster,adaptive --seeds 1,2,5-9",
+        "compare ingolstadt7 --control all --json -",
+    ),
+)(compare_command)
+app.command(
+    "run",
+    epilog=_examples("run cologne8", "run cologne8 --control actuated --seed 7 --gui"),
+)(run_command)
+app.command(
+    "inspect",
+    epilog=_examples("inspect cologne8", "inspect path/to/your.net.xml --out junctions"),
+)(inspect_command)
+app.command(
+    "check",
+    epilog=_examples("check path/to/your.net.xml", "check morning.json --net cologne1"),
+)(check_command)
+app.add_typer(scenarios_app, name="scenarios", epilog="Example:  greenband scenarios list")
+app.command("doctor", epilog=_examples("doctor", "doctor --json"))(doctor_command)
+app.command("demo", epilog=_examples("demo", "demo --seeds 5"))(demo_command)
+
+
+def main() -> None:
+    """Entry point of the ``greenband`` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # ± must not bring a command down in the C locale
+    app(prog_name="greenband")

@@ -1,0 +1,60 @@
+"""``greenband compare``: controls beside each other on one scenario."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from greenband.bench import Request, carry_out, default_report
+from greenband.failures import guarded
+from greenband.options import BEGIN, CONVENTION, END, JSON_TO, ROUTES, SCALE, SCENARIO
+from greenband.terminal import STANDARD_OUTPUT
+
+
+@guarded
+def compare_command(
+    scenario: SCENARIO,
+    control: Annotated[
+        str, typer.Option(help="Controls, separated by commas, or all.", metavar="A,B|all")
+    ] = "fixed,actuated,adaptive",
+    seeds: Annotated[
+        str,
+        typer.Option(help="3 means seeds 1, 2, 3; or a list such as 1,2,5-9.", metavar="N|LIST"),
+    ] = "3",
+    convention: CONVENTION = "field",
+    scale: SCALE = 1.0,
+    begin: BEGIN = None,
+    end: END = None,
+    routes: ROUTES = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Runs at a time; as many as there are cores.", min=1)
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Where the report goes; out/SCENARIO-report.html.", metavar="FILE"),
+    ] = None,
+    json_to: JSON_TO = None,
+) -> None:
+    """Run a scenario under several controls and say what each gained.
+
+    Writes a table and a report in one HTML file; with --json - only JSON, unless --report is given.
+    """
+    if report is None and json_to != STANDARD_OUTPUT:
+        report = default_report(scenario)
+    carry_out(
+        Request(
+            scenario=scenario,
+            controls=control,
+            seeds=seeds,
+            convention=convention,
+            scale=scale,
+            begin_s=begin,
+            end_s=end,
+            routes=tuple(routes or ()),
+            workers=workers,
+            report=report,
+            json_to=json_to,
+        )
+    )

@@ -1,0 +1,59 @@
+"""The JSON of a comparison, schema 1 (``docs/compare-json.md``).
+
+Keys may be added to it but never change their meaning. Times in seconds, CO2 in grams, means over
+trips as :class:`sim.results.RunResult` defines them; a value that a run could not measure is
+``null``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim.results import Comparison, ControlResult, RunResult
+
+_DRAWN_ONLY = "detail"
+"""What a run keeps for the report is no part of the interface."""
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """What ``--json`` writes for *comparison*."""
+    from sim.results import SCHEMA
+
+    return {
+        "schema": SCHEMA,
+        "scenario": comparison.scenario,
+        "convention": comparison.convention,
+        "sumo": comparison.sumo,
+        "scale": comparison.scale,
+        "controls": [_control(control) for control in comparison.controls],
+        "failed": [
+            {"name": failure.name, "sees": failure.sees, "reason": failure.reason}
+            for failure in comparison.failed
+        ],
+    }
+
+
+def _control(control: ControlResult) -> dict[str, Any]:
+    from sim.controls import CONTROLS
+
+    return {
+        "name": control.name,
+        "sees": control.sees,
+        "ours": CONTROLS[control.name].ours,
+        "runs": [_run(run) for run in control.runs],
+    }
+
+
+def _run(run: RunResult) -> dict[str, Any]:
+    return {
+        field.name: _measured(getattr(run, field.name))
+        for field in fields(run)
+        if field.name != _DRAWN_ONLY
+    }
+
+
+def _measured(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else value
