@@ -26,7 +26,7 @@ def kernels() -> list[Extension]:
 
     checked = os.environ.get("GREENBAND_DEBUG_KERNELS") == "1"
     sources = [
-        path.relative_to(ROOT) for room in KERNEL_ROOMS for path in ROOT.glob(f"{room}/*.pyx")
+        path.relative_to(ROOT) for room in KERNEL_ROOMS for path in ROOT.glob(f"{room}/**/*.pyx")
     ]
     extensions = [
         Extension(

@@ -1,0 +1,108 @@
+"""What the stages of a site mean for its lanes: what the search needs and only the site decides.
+
+The times are those of the signal controller (:mod:`controller.change`), rounded up to the seconds
+in which the search counts: how long the change between two stages takes, until when a lane that
+loses its green is still served, and from when a lane that gets green is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from controller.intersection import Intersection, bits
+from optimizer.search_stages import NEVER_S, Integers, StageChanges
+
+YELLOW_USED_S = 2
+"""Part of a yellow in which vehicles still leave (HCM 2010, chapter 31: end gain)."""
+STARTUP_LOSS_S = 1
+"""From the start of green until the queue moves."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRules:
+    """What limits the stages besides the site itself.
+
+    ``order``: the stages in the order in which they have to follow each other (positions in
+    ``site.stages``), or None if any may follow any. ``max_green_s``: per stage.
+    """
+
+    max_green_s: Sequence[int]
+    order: Sequence[int] | None = None
+
+
+def site_changes(
+    site: Intersection, lane_groups: Sequence[int], called_pedestrians: int, rules: StageRules
+) -> StageChanges:
+    """The changes between all stages, for lanes (and crossings) released by *lane_groups*.
+
+    *lane_groups* are masks of signal groups. Pedestrian groups that are not in
+    *called_pedestrians* stay red, so that nobody waits for the clearance of an empty crossing.
+    """
+    unused = site.pedestrian_groups & ~called_pedestrians
+    masks = [mask & ~unused for mask in site.stage_masks]
+    n_stages, n_lanes = len(masks), len(lane_groups)
+    change_s = np.ones((n_stages, n_stages), dtype=np.int32)
+    stops_s = np.zeros((n_stages, n_stages, n_lanes), dtype=np.int32)
+    starts_s = np.full((n_stages, n_stages, n_lanes), NEVER_S, dtype=np.int32)
+    for a, before in enumerate(masks):
+        for b, after in enumerate(masks):
+            if a != b:
+                change = _Change(site, before, after)
+                change_s[a, b] = change.duration_s
+                stops_s[a, b] = [change.stops_s(groups) for groups in lane_groups]
+                starts_s[a, b] = [change.starts_s(groups) for groups in lane_groups]
+    return StageChanges(
+        change_s=change_s,
+        stops_after_s=stops_s,
+        starts_after_s=starts_s,
+        min_green_s=[_seconds_up(site.stage_minimum_ms(mask)) for mask in masks],
+        max_green_s=_maximum_greens(site, masks, rules),
+        allowed=_allowed(n_stages, rules.order),
+    )
+
+
+class _Change:
+    """One change, in whole seconds."""
+
+    def __init__(self, site: Intersection, before: int, after: int) -> None:
+        ending = site.ending_with(before & ~after, before)
+        starting = after & (~before | ending)
+        duration_ms = site.interstage_ms(before, after)
+        self._before = before
+        self._starting = starting
+        self._released_ms = {i: duration_ms - site.lead_ms(i, starting) for i in bits(ending)}
+        self.duration_s = max(1, _seconds_up(duration_ms))
+
+    def stops_s(self, groups: int) -> int:
+        """Until when a lane is served as before: its first group to end ends it."""
+        ends = [self._released_ms[i] for i in bits(groups) if i in self._released_ms]
+        if ends:
+            return min(ends) // 1000 + YELLOW_USED_S
+        return NEVER_S if groups & self._before else 0
+
+    def starts_s(self, groups: int) -> int:
+        """From when a lane is served as in the next stage; never if nothing of it starts."""
+        return self.duration_s + STARTUP_LOSS_S if groups & self._starting else NEVER_S
+
+
+def _maximum_greens(site: Intersection, masks: Sequence[int], rules: StageRules) -> list[int]:
+    return [
+        max(limit, _seconds_up(site.stage_minimum_ms(mask)))
+        for limit, mask in zip(rules.max_green_s, masks, strict=True)
+    ]
+
+
+def _allowed(n_stages: int, order: Sequence[int] | None) -> Integers:
+    if order is None:
+        return np.ones((n_stages, n_stages), dtype=np.uint8)
+    allowed = np.zeros((n_stages, n_stages), dtype=np.uint8)
+    for here, there in zip(order, (*order[1:], order[0]), strict=True):
+        allowed[here, there] = 1
+    return allowed
+
+
+def _seconds_up(duration_ms: int) -> int:
+    return -(-duration_ms // 1000)
