@@ -1,0 +1,348 @@
+"""The traffic state of one junction: what the tactical optimizer and the log want to know.
+
+What works is used: each lane runs on the best of its loops, and falls back as they fail
+
+    stop line + advance (+ entry)    due times, one by one
+    stop line + entry                shares of what is on its way
+    stop line                        mean rate, corrected by what stands and leaves
+    advance or entry alone           what came, less what the lamps allow
+    none                             the usual part of the traffic of the lanes beside it
+    no loop at all works             the profile of that weekday and time
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.clock import Instant
+from controller.detection import SiteReadings
+from controller.intersection import Intersection
+from controller.signals import Fault
+from optimizer.flows import Estimate
+from optimizer.lanes import Lane, service
+from optimizer.saturation import PRIOR_VEH_PER_H, SaturationFlow
+from optimizer.traffic.health import Counts, DetectorHealth
+from optimizer.traffic.law import BLOCKED_AFTER_S, BLOCKED_FACTOR
+from optimizer.traffic.layout import layout_of
+from optimizer.traffic.model import IMPLEMENTATION, IMPLEMENTATIONS
+from optimizer.traffic.substitutes import Substitutes
+
+Floats = NDArray[np.float64]
+
+INTERVAL_MAX_S = 60.0
+"""After a longer silence the model starts anew: what stood then is long gone."""
+REVIEW_MS = 10_000
+STALE_TAU_S = 60.0
+CONFIDENCE = {
+    (True, True, True): 1.0,
+    (True, True, False): 0.9,
+    (True, False, True): 0.6,
+    (True, False, False): 0.5,
+    (False, True, True): 0.7,
+    (False, True, False): 0.6,
+    (False, False, True): 0.3,
+}
+"""By (stop line, advance, entry): how far the queue of a lane with these loops is right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneTraffic:
+    """What is known of one lane, for the log and the report."""
+
+    name: str
+    queue_veh: float
+    rate_veh_per_s: float
+    """Mean arrivals."""
+    saturation: Estimate
+    """Saturation flow with all its groups green and nobody to give way to, veh/h."""
+    startup_loss_s: float
+    blocked: bool
+    """Its exit is blocked."""
+    over_advance: bool
+    """The queue reaches beyond the advance loop."""
+    spilled_back: bool
+    """The queue reaches the entry loop."""
+    head_wait_s: float
+    basis: str
+    age_s: float
+    """Since any of its loops could last be believed."""
+    confidence: float
+    """0 (a guess) to 1."""
+
+
+class JunctionTraffic:
+    """Estimates for one site; :meth:`observe` is called at every step.
+
+    *implementation*: ``kernel`` or ``reference``, the compiled one where it is built.
+    """
+
+    def __init__(self, site: Intersection, implementation: str | None = None) -> None:
+        self._site = site
+        self.layout = layout_of(site)
+        self.lanes = self.layout.lanes
+        self._make = IMPLEMENTATIONS[implementation or IMPLEMENTATION]
+        self._model = self._make(self.layout)
+        self._health = DetectorHealth(site, self.layout)
+        self._substitutes = Substitutes(self.layout)
+        self._clock_fault: str | None = None
+        self._last_ms: int | None = None
+        self._next_review_ms = 0
+        self._changes_seen = -1
+        self._trusted_at_ms: list[int | None] = [None] * len(self.lanes)
+        self._works: list[tuple[bool, bool, bool]] = [(False, False, False)] * len(self.lanes)
+        self._share: dict[int, Floats] = {}
+        self._saturation = [SaturationFlow() for _ in self.lanes]
+        self._was_green = 0
+        self._expected: dict[str, tuple[int, Floats]] = {}
+        self._lit: dict[tuple[int, int], list[tuple[int, tuple[int, ...], bool, bool]]] = {}
+        self._measured = np.zeros(len(self.lanes), dtype=np.bool_)
+        self._blind: list[int] = []
+        self._saturation_veh_per_s = np.full(len(self.lanes), PRIOR_VEH_PER_H / 3600.0)
+        self._stage_share = np.array([self._share_of(mask) for mask in site.stage_masks])
+        self.rates = self._stage_share * self._saturation_veh_per_s
+        """(stages, lanes) learnt service rate, veh/s, exits free."""
+
+    def _share_of(self, green: int) -> Floats:
+        """(lanes,) part of the saturation flow that the groups *green* release."""
+        known = self._share.get(green)
+        if known is None:
+            known = np.array(
+                [
+                    service(
+                        self._site,
+                        Lane(name=x.name, groups=x.groups, stop_line=x.stop, advance=x.advance),
+                        green,
+                    )
+                    for x in self.lanes
+                ]
+            )
+            self._share[green] = known
+        return known
+
+    def observe(self, now: Instant, readings: SiteReadings, green: int) -> None:
+        """Take the *readings* since the last call, made while the mask *green* was shown."""
+        dt_s = self._elapsed_s(now)
+        if dt_s is None:
+            return
+        counts = self._health.check(self._model.now_s + dt_s, dt_s, readings)
+        self._learn_saturation(counts, green)
+        share = self._share_of(green)
+        self._model.advance(dt_s, counts, share * self._saturation_veh_per_s)
+        if self._health.changes != self._changes_seen:
+            self._note_working(now, counts)
+        if now.mono_ms >= self._next_review_ms:
+            self._next_review_ms = now.mono_ms + REVIEW_MS
+            self._review(now)
+
+    def _elapsed_s(self, now: Instant) -> float | None:
+        """Seconds since the last reading; None if this one cannot be placed in time."""
+        last_ms, self._last_ms = self._last_ms, now.mono_ms
+        self._clock_fault = None
+        if last_ms is None:
+            return 1.0
+        dt_s = (now.mono_ms - last_ms) / 1000.0
+        if dt_s <= 0.0:
+            self._clock_fault = f"the clock went from {last_ms} to {now.mono_ms} ms"
+            return None
+        if dt_s > INTERVAL_MAX_S:
+            self._clock_fault = f"no reading for {dt_s:.0f} s: queues start anew"
+            self._model = self._make(self.layout)
+            self._changes_seen = -1
+            return 1.0
+        return dt_s
+
+    def _learn_saturation(self, counts: Counts, green: int) -> None:
+        """Headways of the lanes whose greens begin, last and end."""
+        before, self._was_green = self._was_green, green
+        lit = self._lit.get((before, green))
+        if lit is None:
+            lit = self._lit[before, green] = [
+                (k, lane.stop, bool(lane.groups & before), bool(lane.groups & green))
+                for k, lane in enumerate(self.lanes)
+                if lane.stop and lane.groups & (before | green)
+            ]
+        for k, stop, was_green, is_green in lit:
+            flow = self._saturation[k]
+            gone, present = _sum(counts[1], stop), _sum(counts[2], stop) > 0
+            if gone < 0:
+                continue
+            if not is_green:
+                flow.end(self._model.now_s)
+                self._saturation_veh_per_s[k] = flow.veh_per_h() / 3600.0
+                self.rates[:, k] = self._stage_share[:, k] * self._saturation_veh_per_s[k]
+            elif was_green:
+                flow.see(self._model.now_s, gone, present)
+            else:
+                protected = bool(self._share_of(green)[k] == 1.0)
+                # Who left in the very first second had stood there.
+                flow.begin(self._model.now_s, present or gone > 0, protected)
+                flow.see(self._model.now_s, gone, present)
+
+    def _note_working(self, now: Instant, counts: Counts) -> None:
+        """Which loops of each lane can be believed from now on."""
+        self._changes_seen = self._health.changes
+        entered = counts[0]
+        sourced = self._model.column("has_source")
+        for k, lane in enumerate(self.lanes):
+            if any(self._works[k]):
+                self._trusted_at_ms[k] = now.mono_ms
+            self._works[k] = (
+                bool(lane.stop) and _sum(entered, lane.stop) >= 0,
+                bool(lane.advance) and _sum(entered, lane.advance) >= 0,
+                bool(sourced[k]),
+            )
+        self._measured = np.array([works[0] or works[1] for works in self._works], dtype=np.bool_)
+        self._blind = [k for k, works in enumerate(self._works) if not any(works)]
+
+    def _review(self, now: Instant) -> None:
+        """Learn what is usual; lanes of which nothing is seen get it."""
+        rates = self._model.column("rate_veh_per_s")
+        for k, rate in self._substitutes.rates(now.utc_ms, rates, self._measured, self._blind):
+            self._model.set_rate(k, rate)
+
+    def expect(self, now: Instant, name: str, veh_per_s: Floats) -> None:
+        """What is predicted to come, from *now* on: vehicles in each second.
+
+        *name* is an entry detector (what passes it, before it is counted) or an approach (what
+        reaches the stop line). Replaces the mean rate for as long as the array reaches.
+        Raises :class:`KeyError` for another name, :class:`ValueError` for values that are
+        negative or not finite.
+        """
+        known = {self._site.detectors[s.detector].name for s in self.layout.sources}
+        if name not in known and name not in self.layout.approaches:
+            names = ", ".join((*sorted(known), *self.layout.approaches))
+            raise KeyError(f"no entry detector or approach {name!r} at {self._site.name} ({names})")
+        values = np.asarray(veh_per_s, dtype=np.float64)
+        if values.ndim != 1 or not np.isfinite(values).all() or (values < 0.0).any():
+            raise ValueError(f"{name}: expected arrivals must be finite, 0 or more, one per second")
+        self._expected[name] = (now.mono_ms, values)
+
+    def forecast(self, horizon_s: int) -> tuple[Floats, Floats]:
+        """(queue: (lanes,) vehicles, arrivals: (lanes, horizon_s) vehicles in each second)."""
+        queue = np.zeros(len(self.lanes))
+        arrivals = np.zeros((len(self.lanes), horizon_s))
+        self._model.forecast(queue, arrivals)
+        if self._expected:
+            self._add_expected(arrivals)
+        return queue, arrivals
+
+    def _add_expected(self, arrivals: Floats) -> None:
+        """Put the predicted arrivals in the place of the mean rate."""
+        shares = self._model.shares()
+        source_rates = self._model.source_rates()
+        lane_rates = self._model.column("rate_veh_per_s")
+        sourced = self._model.column("has_source")
+        for p, source in enumerate(self.layout.sources):
+            expected = self._expected_from(self._site.detectors[source.detector].name)
+            if expected is not None and source_rates[p] >= 0.0:
+                first = int(source.travel_s)
+                part = expected[: max(0, arrivals.shape[1] - first)]
+                difference = np.outer(shares[p], part - source_rates[p])
+                arrivals[:, first : first + len(part)] += difference
+        for a, approach in enumerate(self.layout.approaches):
+            expected = self._expected_from(approach)
+            if expected is None:
+                continue
+            members = [k for k, x in enumerate(self.lanes) if x.approach == a and not sourced[k]]
+            whole = float(lane_rates[members].sum())
+            for k in members:
+                first = int(self.lanes[k].advance_travel_s) + 1 if self._works[k][1] else 0
+                part = expected[first : arrivals.shape[1]]
+                share = lane_rates[k] / whole if whole > 0.0 else 1.0 / len(members)
+                arrivals[k, first : first + len(part)] += share * part - lane_rates[k]
+        np.maximum(arrivals, 0.0, out=arrivals)
+
+    def _expected_from(self, name: str) -> Floats | None:
+        """What is still to come of the prediction for *name*."""
+        if name not in self._expected or self._last_ms is None:
+            return None
+        made_ms, values = self._expected[name]
+        rest = values[max(0, (self._last_ms - made_ms) // 1000) :]
+        if not len(rest):
+            del self._expected[name]
+            return None
+        return rest
+
+    @property
+    def blocked(self) -> Floats:
+        """(lanes,) factor on the service rate: below 1 where the exit is blocked."""
+        held_s = self._model.column("green_occupied_s")
+        return np.where(held_s >= BLOCKED_AFTER_S, BLOCKED_FACTOR, 1.0)
+
+    @property
+    def head_wait_s(self) -> Floats:
+        """(lanes,) how long the first vehicle of each queue has waited, 0 where none is."""
+        since_s = self._model.column("head_since_s")
+        return np.where(since_s >= 0.0, self._model.now_s - since_s, 0.0)
+
+    @property
+    def confidence(self) -> Floats:
+        """(lanes,) 0 to 1, by what works and how long ago it did."""
+        return np.array([self._confidence(k) for k in range(len(self.lanes))])
+
+    def _confidence(self, k: int) -> float:
+        works = self._works[k]
+        if any(works):
+            return CONFIDENCE[works]
+        known = self._substitutes.confidence[k]
+        age_s = self._age_s(k)
+        return max(known, 0.3 * float(np.exp(-age_s / STALE_TAU_S))) if age_s < np.inf else known
+
+    def _age_s(self, k: int) -> float:
+        if any(self._works[k]):
+            return 0.0
+        at_ms = self._trusted_at_ms[k]
+        if at_ms is None or self._last_ms is None:
+            return float("inf")
+        return (self._last_ms - at_ms) / 1000.0
+
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong with detectors and clock now."""
+        found = self._health.faults()
+        if self._clock_fault is not None:
+            return (Fault("clock step", self._clock_fault), *found)
+        return found
+
+    def lane_states(self) -> tuple[LaneTraffic, ...]:
+        """Everything that is known now, lane by lane."""
+        queue, _ = self.forecast(1)
+        rates, over = self._model.column("rate_veh_per_s"), self._model.column("over")
+        blocked, waits = self.blocked, self.head_wait_s
+        full = self._model.spilled()
+        now_s = self._model.now_s
+        return tuple(
+            LaneTraffic(
+                name=lane.name,
+                queue_veh=float(queue[k]),
+                rate_veh_per_s=float(rates[k]),
+                saturation=self._saturation[k].estimate(now_s),
+                startup_loss_s=self._saturation[k].startup_loss_s,
+                blocked=bool(blocked[k] < 1.0),
+                over_advance=bool(over[k]),
+                spilled_back=bool(full[k]),
+                head_wait_s=float(waits[k]),
+                basis=self._basis(k),
+                age_s=self._age_s(k),
+                confidence=self._confidence(k),
+            )
+            for k, lane in enumerate(self.lanes)
+        )
+
+    def _basis(self, k: int) -> str:
+        names = ("stop line", "advance", "entry")
+        working = [name for name, works in zip(names, self._works[k], strict=True) if works]
+        return " + ".join(working) or self._substitutes.basis[k]
+
+
+def _sum(values: Counts, detectors: tuple[int, ...]) -> int:
+    """Sum over *detectors*, -1 if one of them is unknown."""
+    total = 0
+    for d in detectors:
+        value = int(values[d])
+        if value < 0:
+            return -1
+        total += value
+    return total

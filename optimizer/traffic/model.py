@@ -1,0 +1,71 @@
+"""Chooses the compiled model where it is built, the reference elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.traffic._reference import ReferenceModel
+from optimizer.traffic.layout import Layout
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int32]
+
+_log = logging.getLogger(__name__)
+
+
+class TrafficModel(Protocol):
+    """What both implementations do; the law stands in :mod:`optimizer.traffic._reference`."""
+
+    now_s: float
+
+    def advance(self, dt_s: float, counts: Counts, service: Floats) -> None:
+        """Take the last *dt_s* seconds.
+
+        *counts*: (3, detectors) entered, left, occupied, -1 where unknown. *service*: (lanes,)
+        veh/s that the lamps allowed meanwhile, 0 at red.
+        """
+
+    def forecast(self, queue: Floats, arrivals: Floats) -> None:
+        """Fill *queue*, (lanes,), and *arrivals*, (lanes, seconds), which have to be 0 before."""
+
+    def column(self, name: str) -> Floats:
+        """One number of every lane, by its name in the reference."""
+
+    def shares(self) -> Floats:
+        """(sources, lanes) part of each source's vehicles that comes to each lane."""
+
+    def source_rates(self) -> Floats:
+        """(sources,) mean veh/s over each source, -1 where its mean is not in the forecast."""
+
+    def spilled(self) -> NDArray[np.bool_]:
+        """(lanes,) whether the queue has reached a source of the lane."""
+
+    def set_rate(self, k: int, veh_per_s: float) -> None:
+        """What lane *k* gets, known from elsewhere."""
+
+
+def implementations() -> dict[str, Callable[[Layout], TrafficModel]]:
+    """The implementations that can run here, by name, the preferred one first."""
+    found: dict[str, Callable[[Layout], TrafficModel]] = {}
+    if os.environ.get("GREENBAND_NO_EXT") != "1":
+        try:
+            from optimizer.traffic.compiled import CompiledModel
+        except ImportError:
+            _log.warning(
+                "the traffic kernel is not built; run `python setup.py build_ext --inplace`"
+            )
+        else:
+            found["kernel"] = CompiledModel
+    found["reference"] = ReferenceModel
+    return found
+
+
+IMPLEMENTATIONS = implementations()
+IMPLEMENTATION = next(iter(IMPLEMENTATIONS))
+_log.info("traffic: %s", IMPLEMENTATION)
