@@ -19,10 +19,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from controller.clock import Instant
 from sim.catalogue import fetch_scenario
-from sim.controls.adaptive import AdaptiveControl
 from sim.controls.base import Setup
-from sim.controls.loop_driven import LoopDriver
+from sim.controls.loop_driven import LoopDriver, NetworkControl
+from sim.controls.splits import SplitsControl
+from sim.controls.tactical import TacticalNetwork
 from sim.convention import FIELD
 from sim.metrics import figures, read_trips
 from sim.network import Network, derive_network, loop_additional
@@ -30,6 +32,8 @@ from sim.scenario import Scenario, load_scenario
 from sim.simulation import Outputs, start, sumo_options
 
 Result = TypeVar("Result")
+MakeControl = Callable[[Network, Instant], NetworkControl]
+CONTROLS: dict[str, MakeControl] = {"splits": SplitsControl, "adaptive": TacticalNetwork}
 PARTS = ("derive the network", "SUMO", "read loops", "control", "lamps", "read trips")
 
 
@@ -65,8 +69,8 @@ def bare_options(scenario: Scenario) -> list[str]:
     ]
 
 
-def controlled_run(scenario: Scenario, folder: Path) -> dict[str, float]:
-    """Seconds of a run under our control, by part."""
+def controlled_run(scenario: Scenario, folder: Path, make: MakeControl) -> dict[str, float]:
+    """Seconds of a run under a control of ours, by part."""
     clock = Clock()
     setup = Setup(scenario=scenario, convention=FIELD, folder=folder)
     network = clock.time("derive the network", lambda: _derive(setup))
@@ -75,7 +79,7 @@ def controlled_run(scenario: Scenario, folder: Path) -> dict[str, float]:
     outputs = Outputs.into(folder, detail=False)
     options = sumo_options(scenario, FIELD, 1, outputs, additional=(loops,))
     simulation = clock.time("SUMO", lambda: start(options, scenario))
-    driver = clock.time("control", lambda: LoopDriver(simulation, network, AdaptiveControl))
+    driver = clock.time("control", lambda: LoopDriver(simulation, network, make))
     for _ in range(_steps(scenario)):
         readings = clock.time("read loops", driver.read)
         lamps = clock.time("control", partial(driver.decide, readings))
@@ -105,22 +109,26 @@ def main() -> None:
     arguments = parser.parse_args()
     fetch_scenario(arguments.scenario)
     scenario = load_scenario(arguments.scenario)
-    bare_s, plain_s, ours = float("inf"), float("inf"), dict.fromkeys(PARTS, float("inf"))
+    bare_s, plain_s = float("inf"), float("inf")
+    ours = {name: dict.fromkeys(PARTS, float("inf")) for name in CONTROLS}
     for _ in range(arguments.rounds):
         with tempfile.TemporaryDirectory(prefix="greenband-") as folder:
             measured = Outputs.into(Path(folder), detail=False)
             bare_s = min(bare_s, plain_run_s(scenario, bare_options(scenario)))
             options = sumo_options(scenario, FIELD, 1, measured)
             plain_s = min(plain_s, plain_run_s(scenario, options))
-            spent_s = controlled_run(scenario, Path(folder))
-        ours = min(ours, spent_s, key=lambda parts: sum(parts.values()))
-    total_s = sum(ours.values())
+            for name, make in CONTROLS.items():
+                spent_s = controlled_run(scenario, Path(folder), make)
+                ours[name] = min(ours[name], spent_s, key=lambda parts: sum(parts.values()))
     print(f"{arguments.scenario}, {_steps(scenario)} steps, best of {arguments.rounds}")
-    print(f"bare libsumo        {bare_s:6.2f} s   ours is {total_s / bare_s:.2f} times this")
-    print(f"plain libsumo       {plain_s:6.2f} s   ours is {total_s / plain_s:.2f} times this")
-    print(f"under our control   {total_s:6.2f} s")
-    for part, spent in ours.items():
-        print(f"  {part:18s}{spent:6.2f} s   {spent / total_s:4.0%}")
+    print(f"bare libsumo        {bare_s:6.2f} s")
+    print(f"plain libsumo       {plain_s:6.2f} s")
+    for name, parts in ours.items():
+        total_s = sum(parts.values())
+        print(f"under {name:14s}{total_s:6.2f} s   {total_s / plain_s:.2f} times plain, ", end="")
+        print(f"{total_s / bare_s:.2f} times bare")
+        for part, spent in parts.items():
+            print(f"  {part:18s}{spent:6.2f} s   {spent / total_s:4.0%}")
 
 
 if __name__ == "__main__":

@@ -18,8 +18,13 @@ WINDOW_MS = 60_000
 """Detectors are judged once a minute."""
 STUCK_WINDOWS = 5
 """Stuck on: occupied without a break through this many windows in which its group was green."""
-CHATTER_PULSES = 60
-"""Chatter: more pulses than this in one window (a saturated lane has about 35 a minute)."""
+CHATTER_PULSES = 50
+"""Chatter: more pulses than this in one window.
+
+A saturated lane has about 35 a minute, and no lane keeps up a headway of 1.2 s. A step shows one
+pulse at most, so at one step a second a loop that never rests has 60; at steps above 1.2 s chatter
+can't be told from traffic here.
+"""
 
 _LANE_BITS = 16
 _LANE = (1 << _LANE_BITS) - 1

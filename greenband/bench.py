@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greenband.comparison_json import comparison_document
+from greenband.decisions import DecisionPrinter, require_explained
 from greenband.extras import require_report, require_sumo
 from greenband.failures import UsageError
 from greenband.files import ensure_writable
@@ -52,6 +53,10 @@ class Request:
     json_to: str | None = None
     gui: bool = False
     """Show the run in SUMO's window; for one control and one seed."""
+    explain: str | None = None
+    """The junction whose decisions are to be explained, or ``all``; one control, one seed."""
+    explain_to: Path | None = None
+    """The file for that; standard output if None."""
 
     def command(self) -> str:
         """The command that repeats this comparison."""
@@ -82,17 +87,20 @@ def carry_out(request: Request) -> None:
         require_report()
     scenario = _scenario(request)
     network = derive_scenario_network(scenario, rules)
-    for path in (request.report, request.json_to):
+    if request.explain is not None:
+        require_explained(controls[0], request.explain, network)
+    for path in (request.report, request.json_to, request.explain_to):
         if path is not None and path != STANDARD_OUTPUT:
             ensure_writable(Path(path))
-    if request.gui:
-        comparison = _watch_in_window(request, scenario, rules, controls[0], seeds[0])
+    if request.gui or request.explain is not None:
+        comparison = _run_alone(request, scenario, rules, controls[0], seeds[0])
     else:
         comparison = _compare(request, scenario, rules, controls, seeds)
     if request.json_to != STANDARD_OUTPUT:
         print_table(comparison)
     if request.json_to is not None:
-        print_json(comparison_document(comparison), request.json_to)
+        compact = request.explain is not None and request.explain_to is None
+        print_json(comparison_document(comparison), request.json_to, compact=compact)
     if request.report is not None:
         _report(comparison, network, request, request.report)
 
@@ -147,9 +155,10 @@ def _compare(
         )
 
 
-def _watch_in_window(
+def _run_alone(
     request: Request, scenario: Scenario, rules: Convention, control: str, seed: int
 ) -> Comparison:
+    """One run, in SUMO's window or with its decisions told as it goes."""
     from sim.controls import CONTROLS
     from sim.results import Comparison, ControlResult
     from sim.run import RunSpec, run_once
@@ -162,10 +171,16 @@ def _watch_in_window(
         convention=rules,
         scale=request.scale,
         detail=request.report is not None,
-        link="gui",
-        delay_ms=GUI_DELAY_MS,
+        link="gui" if request.gui else "libsumo",
+        delay_ms=GUI_DELAY_MS if request.gui else 0,
+        explain=request.explain,
     )
-    run = run_once(spec)
+    if request.explain is None:
+        run = run_once(spec)
+    else:
+        printer = DecisionPrinter(request.explain_to, json_lines=request.json_to == STANDARD_OUTPUT)
+        run = run_once(spec, on_decision=printer)
+        printer.finish()
     return Comparison(
         scenario=scenario.name,
         convention=rules.name,

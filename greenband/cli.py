@@ -61,7 +61,11 @@ app.command(
 )(compare_command)
 app.command(
     "run",
-    epilog=_examples("run cologne8", "run cologne8 --control actuated --seed 7 --gui"),
+    epilog=_examples(
+        "run cologne8",
+        "run cologne8 --control actuated --seed 7 --gui",
+        "run ingolstadt1 --explain all",
+    ),
 )(run_command)
 app.command(
     "inspect",

@@ -44,9 +44,13 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def print_json(document: object, target: str = STANDARD_OUTPUT) -> None:
-    """Write *document* as JSON to standard output (``-``) or to a file, whole or not at all."""
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+def print_json(document: object, target: str = STANDARD_OUTPUT, *, compact: bool = False) -> None:
+    """Write *document* as JSON to standard output (``-``) or to a file, whole or not at all.
+
+    With *compact*, in one line.
+    """
+    indent = None if compact else 2
+    text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
     if target == STANDARD_OUTPUT:
         print(text, flush=True)
     else:

@@ -60,7 +60,7 @@ def site_changes(
         starts_after_s=starts_s,
         min_green_s=[_seconds_up(site.stage_minimum_ms(mask)) for mask in masks],
         max_green_s=_maximum_greens(site, masks, rules),
-        allowed=_allowed(n_stages, rules.order),
+        allowed=_allowed(masks, rules.order),
     )
 
 
@@ -95,12 +95,18 @@ def _maximum_greens(site: Intersection, masks: Sequence[int], rules: StageRules)
     ]
 
 
-def _allowed(n_stages: int, order: Sequence[int] | None) -> Integers:
+def _allowed(masks: Sequence[int], order: Sequence[int] | None) -> Integers:
+    n_stages = len(masks)
     if order is None:
-        return np.ones((n_stages, n_stages), dtype=np.uint8)
+        # A stage for pedestrians only, of whom none has called, releases nobody.
+        useful = np.array([mask != 0 for mask in masks], dtype=np.uint8)
+        return np.tile(useful, (n_stages, 1))
     allowed = np.zeros((n_stages, n_stages), dtype=np.uint8)
     for here, there in zip(order, (*order[1:], order[0]), strict=True):
         allowed[here, there] = 1
+    # The controller may have gone elsewhere, for an overdue call: from there, back into the order.
+    outside = [stage for stage in range(n_stages) if stage not in order]
+    allowed[np.ix_(outside, list(order))] = 1
     return allowed
 
 

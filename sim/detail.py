@@ -146,6 +146,7 @@ def movement_delays(
             vehicles=len(values),
             delay_s=mean(values),
             p95_delay_s=percentile(values, 95),
+            max_delay_s=max(values),
         )
         for movement in dict.fromkeys(signalised.values())
         if (values := delays.get(movement))

@@ -63,6 +63,7 @@ class Figures:
     co2_g_per_trip: float
     pedestrians: int
     pedestrian_delay_s: float | None
+    max_pedestrian_delay_s: float | None
 
 
 def read_trips(path: Path, end_s: float) -> Trips:
@@ -140,6 +141,7 @@ def figures(trips: Trips) -> Figures:
         co2_g_per_trip=mean([trip.co2_g for trip in inserted]),
         pedestrians=len(trips.walks_s),
         pedestrian_delay_s=mean(trips.walks_s) if trips.walks_s else None,
+        max_pedestrian_delay_s=max(trips.walks_s, default=None),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sim.decisions import DecisionNote
+
 SCHEMA = 1
 
 
@@ -35,6 +37,7 @@ class RunResult:
     p95_waiting_s: float = 0.0
     pedestrians: int = 0
     pedestrian_delay_s: float | None = None
+    max_pedestrian_delay_s: float | None = None
     collisions: int = 0
     teleports: int = 0
     detail: RunDetail | None = None
@@ -51,6 +54,8 @@ class MovementDelay:
     vehicles: int
     delay_s: float
     p95_delay_s: float
+    max_delay_s: float | None = None
+    """The longest of any one vehicle; None where it was not measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,8 @@ class RunDetail:
     edges: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     movements: tuple[MovementDelay, ...] = ()
     greens: tuple[GreenShare, ...] = ()
+    decisions: tuple[DecisionNote, ...] = ()
+    """Of a control that explains itself, every decision that changed something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from controller.violations import InvalidError
 from sim.convention import FIELD, Convention
+from sim.decisions import Follower, Tell
 from sim.detector_faults import DetectorFaults
 from sim.errors import SumoError
 from sim.results import RunResult
@@ -31,6 +32,9 @@ from sim.scenario import Scenario
 SPEC_FILE = "spec.pickle"
 RESULT_FILE = "result.pickle"
 LOG_FILE = "worker.log"
+DECISIONS_FILE = "decisions.jsonl"
+FOLLOW_S = 0.25
+"""How often a run's decisions are looked for."""
 _log = logging.getLogger(__name__)
 
 
@@ -39,7 +43,8 @@ class RunSpec:
     """What to run. ``link`` is one of :data:`sim.simulation.LINKS` or ``HOST:PORT``.
 
     ``control`` is a name that :func:`sim.controls.find_control` knows. ``layout`` and ``faults``
-    are those of :class:`sim.controls.base.Setup`.
+    are those of :class:`sim.controls.base.Setup`. ``explain`` is a junction whose decisions are
+    wanted as they are taken, or ``all``.
     """
 
     scenario: Scenario
@@ -52,6 +57,7 @@ class RunSpec:
     delay_ms: int = 0
     layout: str = "all"
     faults: DetectorFaults | None = None
+    explain: str | None = None
 
     def __str__(self) -> str:
         return f"{self.scenario.name}, {self.control}, seed {self.seed}"
@@ -96,9 +102,10 @@ class Runs:
                 self._children.discard(child)
 
 
-def run_once(spec: RunSpec, runs: Runs | None = None) -> RunResult:
+def run_once(spec: RunSpec, runs: Runs | None = None, on_decision: Tell | None = None) -> RunResult:
     """Run *spec* and return what it measured.
 
+    *on_decision* is called with each decision that ``spec.explain`` asks for, as the run goes on.
     Raises :class:`SumoError` naming scenario, control and seed when SUMO refuses its input or dies,
     and passes on every other :class:`BenchError` or :class:`InvalidError` of the control.
     """
@@ -106,12 +113,28 @@ def run_once(spec: RunSpec, runs: Runs | None = None) -> RunResult:
     try:
         (folder / SPEC_FILE).write_bytes(pickle.dumps(spec))
         with (runs or Runs()).child(folder) as child:
-            code = child.wait()
+            code = _wait(child, folder, on_decision)
         return _result(spec, folder, code)
     except OSError as error:
         raise SumoError(f"{spec}: {error.strerror or error} in {folder}") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait(child: subprocess.Popen[bytes], folder: Path, on_decision: Tell | None) -> int:
+    """The exit code of *child*; its decisions are passed on meanwhile."""
+    if on_decision is None:
+        return child.wait()
+    follower = Follower(folder / DECISIONS_FILE)
+    code: int | None = None
+    while code is None:
+        try:
+            code = child.wait(FOLLOW_S)
+        except subprocess.TimeoutExpired:
+            _log.debug("the run goes on")
+        for note in follower.look():
+            on_decision(note)
+    return code
 
 
 def _scratch_folder() -> Path:

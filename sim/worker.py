@@ -8,16 +8,18 @@ import shutil
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from controller.violations import InvalidError
 from sim.controls import Setup, Step, find_control
+from sim.decisions import Journal
 from sim.detail import Recorder, read_detail
 from sim.errors import BenchError, SumoError
 from sim.metrics import Trips, figures, read_incidents, read_trips
 from sim.network import derive_network
 from sim.results import RunDetail, RunResult
-from sim.run import RESULT_FILE, SPEC_FILE, RunSpec
+from sim.run import DECISIONS_FILE, RESULT_FILE, SPEC_FILE, RunSpec
 from sim.simulation import Outputs, Simulation, one_line, start, sumo_options
 
 JAMMED_S = 900.0
@@ -54,6 +56,7 @@ def simulate(spec: RunSpec, folder: Path) -> RunResult:
     began_s = time.perf_counter()
     scenario = spec.scenario
     outputs = Outputs.into(folder, detail=spec.detail)
+    journal = Journal(folder / DECISIONS_FILE, spec.explain, keep=spec.detail)
     setup = Setup(
         scenario=scenario,
         convention=spec.convention,
@@ -61,6 +64,7 @@ def simulate(spec: RunSpec, folder: Path) -> RunResult:
         scale=spec.scale,
         layout=spec.layout,
         faults=spec.faults,
+        tell=journal.tell if spec.explain or spec.detail else None,
     )
     prepared = find_control(spec.control).prepare(setup)
     options = sumo_options(
@@ -78,6 +82,7 @@ def simulate(spec: RunSpec, folder: Path) -> RunResult:
         control_s = _drive(simulation, prepared.attach(simulation), steps, recorder)
         jammed = _is_jammed(simulation)
         simulation.close()
+        journal.close()
     except _sumo_failures() as error:
         at_s = simulation.time_ms / 1_000
         raise SumoError(f"SUMO stopped at {at_s:g} s: {one_line(error)}") from None
@@ -91,17 +96,20 @@ def simulate(spec: RunSpec, folder: Path) -> RunResult:
         control_ms_per_step=control_s * 1_000 / steps,
         collisions=collisions,
         teleports=teleports,
-        detail=_detail(setup, outputs, trips, recorder) if recorder else None,
+        detail=_detail(setup, outputs, trips, recorder, journal) if recorder else None,
         wall_s=time.perf_counter() - began_s,
     )
 
 
-def _detail(setup: Setup, outputs: Outputs, trips: Trips, recorder: Recorder) -> RunDetail:
+def _detail(
+    setup: Setup, outputs: Outputs, trips: Trips, recorder: Recorder, journal: Journal
+) -> RunDetail:
     scenario = setup.scenario
     network = derive_network(
         scenario.net_file, scenario.additional_files, setup.convention, scenario.begin_s
     )
-    return read_detail(scenario, network, outputs, trips, recorder)
+    drawn = read_detail(scenario, network, outputs, trips, recorder)
+    return replace(drawn, decisions=tuple(journal.kept))
 
 
 def _drive(

@@ -13,7 +13,7 @@ from greenband.options import JSON_TO
 from greenband.terminal import STANDARD_OUTPUT, say
 
 SCENARIO = "cologne8"
-CONTROLS = "fixed,actuated,webster,max_pressure_10,adaptive"
+CONTROLS = "fixed,actuated,webster,max_pressure_10,max_wave_10,adaptive"
 _NEXT = """\
 try next
   greenband compare ingolstadt7 --seeds 3        a corridor in Ingolstadt

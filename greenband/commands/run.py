@@ -26,6 +26,14 @@ def run_command(
     report: Annotated[
         Path | None, typer.Option(help="Write a report to this file.", metavar="FILE")
     ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(help="Say why, for every change of the signals.", metavar="JUNCTION|all"),
+    ] = None,
+    explain_to: Annotated[
+        Path | None,
+        typer.Option(help="Say it in this file; JSON lines if it ends in .jsonl.", metavar="FILE"),
+    ] = None,
     json_to: JSON_TO = None,
 ) -> None:
     """Run a scenario once under one control and print what came out."""
@@ -44,5 +52,7 @@ def run_command(
             report=report,
             json_to=json_to,
             gui=gui,
+            explain=explain or ("all" if explain_to is not None else None),
+            explain_to=explain_to,
         )
     )

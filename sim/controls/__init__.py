@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Mapping
 
-from sim.controls.adaptive import AdaptiveControl
 from sim.controls.base import Control, Prepared, Setup, Step
 from sim.controls.greedy import max_pressure, max_wave
 from sim.controls.loop_driven import loop_driven
 from sim.controls.native import fixed, native
+from sim.controls.splits import SplitsControl
+from sim.controls.tactical import TacticalNetwork
 from sim.controls.webster import webster, webster_coordinated
 from sim.errors import BenchError
 
@@ -77,11 +78,19 @@ _ALL = (
         for seconds in (5, 10)
     ),
     Control(
+        name="splits",
+        sees="three loops per approach lane, and push buttons",
+        summary="ours, by plans: each cycle the counts give a new cycle length and splits",
+        prepare=loop_driven(SplitsControl),
+        ours=True,
+    ),
+    Control(
         name="adaptive",
         sees="three loops per approach lane, and push buttons",
-        summary="ours: each cycle the counts give a new cycle length and splits",
-        prepare=loop_driven(AdaptiveControl),
+        summary="ours: every second a search over the next stages and their durations",
+        prepare=loop_driven(TacticalNetwork),
         ours=True,
+        explains=True,
     ),
 )
 

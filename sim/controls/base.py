@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sim.convention import Convention
+from sim.decisions import Tell
 from sim.detector_faults import DetectorFaults
 from sim.scenario import Scenario
 from sim.simulation import Simulation
@@ -29,6 +30,8 @@ class Setup:
     scale: float = 1.0
     layout: str = "all"
     faults: DetectorFaults | None = None
+    tell: Tell | None = None
+    """Where a control that explains itself sends its notes; None if nobody wants them."""
 
 
 def _runs_by_itself(_: Simulation) -> Step | None:
@@ -59,3 +62,5 @@ class Control:
     summary: str
     prepare: Callable[[Setup], Prepared]
     ours: bool = False
+    explains: bool = False
+    """Whether it can say why it decided what it did (:class:`sim.decisions.Explains`)."""

@@ -15,6 +15,7 @@ from controller.clock import Instant
 from controller.detection import SiteReadings
 from controller.signals import Outputs
 from sim.controls.base import Prepared, Setup, Step
+from sim.decisions import Explains, Tell
 from sim.detector_faults import DetectorFaults, FaultyDetectors
 from sim.detector_layout import with_layout
 from sim.network import Network, derive_network, loop_additional, signal_state
@@ -46,7 +47,10 @@ def loop_driven(
         loops.write_text(loop_additional(network), encoding="utf-8")
 
         def attach(simulation: Simulation) -> Step:
-            return LoopDriver(simulation, network, make, setup.faults).step
+            driver = LoopDriver(simulation, network, make, setup.faults)
+            if setup.tell is not None:
+                driver.explain_to(setup.tell)
+            return driver.step
 
         return Prepared(additional=(Path(loops),), attach=attach)
 
@@ -73,6 +77,11 @@ class LoopDriver:
         self._faulty = FaultyDetectors(sizes, faults) if faults else None
         self._signals = SignalPort(simulation, network.junctions)
         self._control = make(network, self._now())
+
+    def explain_to(self, tell: Tell) -> None:
+        """Let the control tell its decisions, if it can."""
+        if isinstance(self._control, Explains):
+            self._control.explain_to(tell)
 
     def step(self) -> None:
         """Read, decide, show."""

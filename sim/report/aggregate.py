@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from sim.decisions import DecisionNote
 from sim.results import ControlResult, GreenShare, MovementDelay, RunDetail
 
 MovementKey = tuple[str, str, str]
@@ -33,6 +34,8 @@ class MovementSummary:
     vehicles: float
     delay_s: float
     p95_delay_s: float
+    longest_s: float | None
+    """The longest delay of one vehicle in any run."""
     by_seed: Mapping[int, tuple[int, float]]
 
 
@@ -56,6 +59,8 @@ class Detail:
     edges: Mapping[str, EdgeQueue]
     movements: Mapping[MovementKey, MovementSummary]
     greens: Mapping[GroupKey, GreenSummary]
+    decisions: Sequence[DecisionNote] = ()
+    """Of all runs, one run after the other."""
 
 
 def aggregate(control: ControlResult | None) -> Detail | None:
@@ -70,6 +75,7 @@ def aggregate(control: ControlResult | None) -> Detail | None:
         _edges(tuple(details.values())),
         _movements(details),
         _greens(details.values()),
+        [note for detail in details.values() for note in detail.decisions],
     )
 
 
@@ -114,6 +120,9 @@ def _movements(details: Mapping[int, RunDetail]) -> dict[MovementKey, MovementSu
             sum(row.vehicles for row in of_key.values()) / len(details),
             weighted_mean((row.delay_s, row.vehicles) for row in of_key.values()),
             weighted_mean((row.p95_delay_s, row.vehicles) for row in of_key.values()),
+            max(
+                (x.max_delay_s for x in of_key.values() if x.max_delay_s is not None), default=None
+            ),
             {seed: (row.vehicles, row.delay_s) for seed, row in of_key.items() if row.vehicles},
         )
         for key, of_key in rows.items()

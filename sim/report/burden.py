@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from sim.report.aggregate import Detail, MovementKey, MovementSummary, weighted_mean
@@ -39,6 +39,8 @@ class GroupChange:
     change: Estimate
     verdict: str
     decimals: int = 1
+    counts: bool = True
+    """Whether a worse figure means that the group pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,22 @@ class Burden:
     @property
     def paying_groups(self) -> tuple[GroupChange, ...]:
         """Groups that are clearly worse off."""
-        return tuple(group for group in self.groups if group.verdict == "worse")
+        return tuple(group for group in self.groups if group.counts and group.verdict == "worse")
+
+    @property
+    def unequal_groups(self) -> tuple[GroupChange, ...]:
+        """Ratios between groups that clearly rose: nobody need pay, but not all gain alike."""
+        return tuple(
+            group for group in self.groups if not group.counts and group.verdict == "worse"
+        )
 
     @property
     def unclear_groups(self) -> tuple[GroupChange, ...]:
         """Groups whose mean rose, but within its interval."""
         return tuple(
-            group for group in self.groups if group.verdict == "unclear" and group.change.mean > 0
+            group
+            for group in self.groups
+            if group.counts and group.verdict == "unclear" and group.change.mean > 0
         )
 
     @property
@@ -241,15 +252,45 @@ def _run_groups(pairs: Sequence[tuple[RunResult, RunResult]]) -> list[GroupChang
         for name, unit, measure, tolerance, decimals in measures
         if pairs
     ]
-    walks = [
-        (theirs.pedestrian_delay_s, mine.pedestrian_delay_s)
-        for mine, theirs in pairs
-        if mine.pedestrian_delay_s is not None and theirs.pedestrian_delay_s is not None
-    ]
-    if walks:
-        old, new = [each[0] for each in walks], [each[1] for each in walks]
-        groups.append(_change("Pedestrians", "s per walk", old, new, 1.0))
-    return groups
+    return [*groups, *_pedestrian_groups(pairs)]
+
+
+def _pedestrian_groups(pairs: Sequence[tuple[RunResult, RunResult]]) -> list[GroupChange]:
+    """Pedestrians: their mean delay, the longest, and both against what vehicles get.
+
+    The ratio rises as well where only vehicles gain. Then nobody pays, but it is to be seen.
+    """
+    found = []
+    for name, unit, measure, tolerance, counts in (
+        ("Pedestrians", "s per walk", lambda run: run.pedestrian_delay_s, 1.0, True),
+        (
+            "Longest delay of any pedestrian",
+            "s",
+            lambda run: run.max_pedestrian_delay_s,
+            10.0,
+            True,
+        ),
+        (
+            "Pedestrian delay over vehicle delay",
+            "ratio of the means",
+            _pedestrian_ratio,
+            0.1,
+            False,
+        ),
+    ):
+        both = [(measure(theirs), measure(mine)) for mine, theirs in pairs]
+        known = [(old, new) for old, new in both if old is not None and new is not None]
+        if known:
+            old, new = [each[0] for each in known], [each[1] for each in known]
+            decimals = 1 if counts else 2
+            found.append(replace(_change(name, unit, old, new, tolerance, decimals), counts=counts))
+    return found
+
+
+def _pedestrian_ratio(run: RunResult) -> float | None:
+    if run.pedestrian_delay_s is None or run.delay_s <= 0:
+        return None
+    return run.pedestrian_delay_s / run.delay_s
 
 
 def _change(

@@ -25,6 +25,7 @@ LABELS = {
     "max_pressure_10": "Max-pressure, 10 s",
     "max_wave_5": "MaxWave, 5 s",
     "max_wave_10": "MaxWave, 10 s",
+    "splits": "Greenband splits",
     "adaptive": "Greenband adaptive",
 }
 
@@ -141,10 +142,10 @@ def verdict(difference: Estimate, tolerance: float = 0.0) -> str:
 
 
 def _subject(ran: Sequence[ControlResult]) -> ControlResult:
-    """Ours if it ran; else whatever was run last beside the shipped plan."""
+    """Ours if it ran, the last of the registry first; else the last run beside the shipped plan."""
     ours = [control for control in ran if is_ours(control)]
     if ours:
-        return ours[0]
+        return max(ours, key=lambda control: list(CONTROLS).index(control.name))
     return next((control for control in reversed(ran) if control.name != SHIPPED), ran[0])
 
 

@@ -21,6 +21,7 @@ from sim.report.burden import (
 )
 from sim.report.cast import Cast, cast, label
 from sim.report.streets import Streets, streets_of
+from sim.report.why import reasons
 from sim.results import Comparison
 from sim.worker import JAMMED_S
 
@@ -54,6 +55,9 @@ def render(comparison: Comparison, network: Network, command: str) -> str:
         "splits": sections.splits(network, streets, before, after),
         "junctions": sections.junction_delays(streets, before, after),
         **_movements(streets, _burden(parts, before, after)),
+        "reasons": reasons(streets, after),
+        "subject_explains": parts.subject.name in CONTROLS
+        and CONTROLS[parts.subject.name].explains,
     }
     return _environment().get_template("report.html.j2").render(values)
 

@@ -13,7 +13,7 @@ from tests.controller.crossroads import (
     plan,
     ticks,
 )
-from tests.controller.oracle import events, green_starts, run
+from tests.controller.oracle import Shown, events, green_starts, run
 
 SKIPPABLE = {"actuated": True, "skippable": True}
 
@@ -67,6 +67,23 @@ def test_invariant_32_chatter_is_a_fault_and_recovers() -> None:
 
     trace = run(site, ticks(400, seen))
     assert [(e.code, e.parameter) for _, e in events(trace, 83, 88)] == [(88, 2), (83, 2)]
+
+
+def test_chatter_is_found_at_one_step_a_second_and_a_saturated_lane_is_none() -> None:
+    site = crossroads()
+    checked = plan(site, side=SKIPPABLE)
+
+    def trace(pulses_per_minute: int) -> list[Shown]:
+        def seen(second: float) -> Inputs:
+            # Pulses as even as whole steps allow.
+            due = int((second + 1) * pulses_per_minute / 60) > int(second * pulses_per_minute / 60)
+            return Inputs(plan=checked, pulsed=LOOP_EW if due else 0)
+
+        return run(site, ticks(200, seen, tick_ms=1_000))
+
+    assert [e.code for _, e in events(trace(60), 88)] == [88]
+    assert [f.kind for f in trace(55)[-1].outputs.faults] == ["detector chatters"]
+    assert events(trace(45), 88) == []
 
 
 def test_on_and_off_are_logged_once_per_vehicle() -> None:

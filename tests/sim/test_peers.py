@@ -51,7 +51,7 @@ def test_every_control_says_what_it_sees():
     for control in CONTROLS.values():
         assert control.sees
         assert control.summary
-    assert [control.name for control in CONTROLS.values() if control.ours] == ["adaptive"]
+    assert [control.name for control in CONTROLS.values() if control.ours] == ["splits", "adaptive"]
 
 
 def test_all_stands_for_every_control_once():

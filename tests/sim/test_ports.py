@@ -12,8 +12,8 @@ import libsumo
 import pytest
 
 from controller.signals import Outputs
-from sim.controls.adaptive import AdaptiveControl
 from sim.controls.loop_driven import LoopDriver
+from sim.controls.splits import SplitsControl
 from sim.convention import FIELD
 from sim.network import derive_network, loop_additional
 from sim.ports import LoopPort
@@ -89,7 +89,7 @@ def test_adaptive_touches_nothing_but_loops_and_lamps(running):
     network, _ = running()
     recording = Recording(libsumo)
     watched = Simulation(recording, 0, 1.0)
-    driver = LoopDriver(watched, network, AdaptiveControl)
+    driver = LoopDriver(watched, network, SplitsControl)
     shown = set()
     for _ in range(400):
         recording.called.discard("simulationStep")
@@ -103,7 +103,7 @@ def test_adaptive_touches_nothing_but_loops_and_lamps(running):
 
 def test_what_decides_cannot_import_sumo():
     """Follow every import from the adaptive control: the ports and SUMO are out of its reach."""
-    reached, ahead = set(), ["optimizer.adaptive_plan", "controller.core"]
+    reached, ahead = set(), ["optimizer.adaptive_plan", "optimizer.tactical", "controller.core"]
     while ahead:
         name = ahead.pop()
         if name not in reached:
@@ -113,7 +113,7 @@ def test_what_decides_cannot_import_sumo():
                 ahead += _imported(Path(source)) if source.endswith(".py") else []
     assert "controller.detection" in reached
     assert not {name for name in reached if name.split(".")[0] in {"sim", "libsumo", "traci"}}
-    own = _imported(Path(importlib.util.find_spec("sim.controls.adaptive").origin))
+    own = _imported(Path(importlib.util.find_spec("sim.controls.tactical").origin))
     assert not {"sim.ports", "sim.simulation", "libsumo", "traci"} & set(own)
 
 
@@ -177,7 +177,7 @@ def crossing(tmp_path):
 def test_lamps_are_set_only_when_they_change(running):
     network, simulation = running()
     recording = Recording(libsumo)
-    driver = LoopDriver(Simulation(recording, 0, 1.0), network, AdaptiveControl)
+    driver = LoopDriver(Simulation(recording, 0, 1.0), network, SplitsControl)
     red = [Outputs(0, 0) for _ in network.junctions]
     driver.show(red)
     recording.called.clear()

@@ -14,6 +14,7 @@ from statistics import fmean, median
 
 import pytest
 
+from sim.decisions import DecisionNote
 from sim.errors import BenchError
 from sim.network import derive_network
 from sim.report import burden, formatting, summary_svg, write_report
@@ -331,6 +332,41 @@ def test_pedestrians_who_wait_longer_are_warned_about(page):
     parsed = page(data.comparison(before, after))
     assert "Clearly worse off: pedestrians." in parsed.text("warn")
     assert parsed.row("Other measures", "adaptive")[8] == "21.0 ± 0.0"
+
+
+def test_a_gain_that_pedestrians_do_not_share_is_told_and_is_no_payment(page):
+    walks = {"pedestrians": 120, "pedestrian_delay_s": 20.0, "max_pedestrian_delay_s": 60.0}
+    before = data.control("fixed", [50.0, 51.0, 49.0], **walks)
+    after = data.control("adaptive", [20.0, 21.0, 19.0], **walks)
+    parsed = page(data.comparison(before, after))
+    text = parsed.text()
+    assert "Gains are not shared alike." in text
+    assert "Pedestrian delay over vehicle delay went from 0.40 to 1.00" in text
+    assert "Somebody pays for the change" not in text
+    longer = data.control("adaptive", BETTER, **{**walks, "max_pedestrian_delay_s": 95.0})
+    slower = page(data.comparison(data.control("fixed", BASE, **walks), longer))
+    assert "Clearly worse off: longest delay of any pedestrian." in slower.text("warn")
+
+
+LIMITS = ("less delay", "maximum wait")
+
+
+def test_what_decided_is_told_by_junction_with_examples(page, network):
+    junction = network.junctions[0].id
+    notes = tuple(
+        DecisionNote(600.0 + k, junction, LIMITS[k % 4 == 0], f"why {k}") for k in range(8)
+    )
+    before = with_detail(data.control("fixed", BASE), [movements(main=40.0, side=30.0)] * 5)
+    told = replace(movements(main=20.0, side=30.0), decisions=notes)
+    parsed = page(
+        data.comparison(before, with_detail(data.control("adaptive", BETTER), [told] * 5))
+    )
+    index = next(i for i, text in enumerate(parsed.captions) if text.startswith("What decided"))
+    _, row = parsed.tables[index][1]
+    assert row[-4:] == [junction, "8", formatting.share(0.75), formatting.share(0.25)]
+    assert "why 4" in parsed.text()
+    silent = page(data.comparison(data.control("fixed", BASE), data.control("splits", BETTER)))
+    assert "Greenband splits gives no reasons" in silent.text()
 
 
 @pytest.mark.parametrize(

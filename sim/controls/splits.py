@@ -1,4 +1,4 @@
-"""Our first adaptive control: each cycle the counts give a new plan, and the controller runs it."""
+"""Our plan-based control: each cycle the counts give a new plan, and the controller runs it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from sim.network import Junction, Network
 _log = logging.getLogger(__name__)
 
 
-class AdaptiveControl:
+class SplitsControl:
     """Every junction on its own: counts to plans, plans to the signal controller."""
 
     def __init__(self, network: Network, now: Instant) -> None:
-        self._sites = tuple(AdaptiveSite(junction, now) for junction in network.junctions)
+        self._sites = tuple(SplitsSite(junction, now) for junction in network.junctions)
 
     def step(self, now: Instant, readings: Sequence[SiteReadings]) -> Sequence[Outputs]:
         """See :class:`sim.controls.loop_driven.NetworkControl`."""
         return [site.step(now, seen) for site, seen in zip(self._sites, readings, strict=True)]
 
 
-class AdaptiveSite:
+class SplitsSite:
     """One junction: its controller, and what makes its plans.
 
     The peers start in the middle of their programs, so the bench skips the start-up flash and

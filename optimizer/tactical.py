@@ -1,0 +1,296 @@
+"""The tactical tier: once a second, the next stages of one junction, from its loops alone.
+
+Each second the traffic state (:mod:`optimizer.traffic`) says who waits and who comes; the search
+(:mod:`optimizer.search`) finds the stages and durations of least delay from now to the horizon;
+and only their first second is done. The signal controller runs it as a
+:class:`~controller.plan.StageSchedule` with a short time to live, so that nothing unsafe can come
+of it and a silent optimizer falls back to the plan in force. Where detectors fail it steps down
+lane by lane (:mod:`optimizer.fallback`), and issues nothing once none is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from controller.clock import Instant
+from controller.detection import SiteReadings
+from controller.intersection import Intersection, bits
+from controller.plan import ScheduledStage, StageSchedule, TimingPlan
+from controller.signals import Fault, Outputs
+from optimizer.capacity import least_saturation
+from optimizer.delay import Floats
+from optimizer.explain import PLAN_IN_FORCE, Grounds, explain, limit
+from optimizer.fallback import AssumedDemand, DetectionWatch
+from optimizer.fault_log import FaultLog
+from optimizer.search import (
+    Plan,
+    SearchProblem,
+    SearchResult,
+    SearchSettings,
+    plan_after,
+    search,
+)
+from optimizer.search_stages import StageChanges
+from optimizer.site_changes import StageRules, site_changes
+from optimizer.traffic import JunctionTraffic
+
+WALK_RATE_PER_S = 5.0
+"""Everybody who waits at a crossing goes when it opens."""
+CAPACITY_REVIEW_MS = 60_000
+FLOW_GAIN = 0.25
+"""Of a review: the demand is a mean over about four minutes."""
+OVER_CAPACITY = 1.0
+WITHIN_CAPACITY = 0.95
+CHANGING = "change under way"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TacticalSettings:
+    """What the law weighs. The values come from trials on development seeds (11 and up)."""
+
+    horizon_s: int = 60
+    ordered_horizon_s: int = 120
+    """With a given order the horizon has to reach beyond a cycle."""
+    max_green_s: int = 90
+    max_wait_s: float = 120.0
+    """No vehicle is to wait for longer, pedestrians half of it, if any plan can keep that."""
+    fair_after_s: float = 60.0
+    """Who has waited longer counts more with every second."""
+    pedestrian_weight: float = 1.0
+    ttl_ms: int = 5_000
+    search: SearchSettings = field(default_factory=SearchSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What the signal controller is doing: its stage, fully green for *green_s*, and its calls.
+
+    ``stage`` is None during a change.
+    """
+
+    stage: int | None
+    green_s: int = 0
+    called: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do now, and why."""
+
+    schedule: StageSchedule | None
+    """None: no detector works, and the plan in force knows better."""
+    target: int | None = None
+    """The stage that is asked for."""
+    changed: bool = False
+    """Another stage than the running one is asked for."""
+    result: SearchResult | None = None
+    grounds: Grounds | None = None
+    """None where nothing was searched."""
+
+    @property
+    def limit(self) -> str:
+        """What decided, in a word or two: a limit, or ``less delay``."""
+        if self.grounds is not None:
+            return limit(self.grounds)
+        return PLAN_IN_FORCE if self.schedule is None else CHANGING
+
+    def explain(self) -> str:
+        """What and why in one line; put in words only here."""
+        if self.grounds is not None:
+            return explain(self.grounds)
+        if self.schedule is None:
+            return "no detector of the junction works: the plan in force runs"
+        return CHANGING
+
+
+class TacticalControl:
+    """Decides for one *site*.
+
+    ``order``: positions in ``site.stages`` that have to follow each other in this order (sites over
+    over several nodes), or None where any stage may follow any other. ``plan`` is the one that the
+    site was shipped with: its splits say what to expect of lanes of which nothing is known.
+    """
+
+    def __init__(
+        self,
+        site: Intersection,
+        *,
+        order: tuple[int, ...] | None = None,
+        plan: TimingPlan | None = None,
+        settings: TacticalSettings = TacticalSettings(),
+    ) -> None:
+        self.site = site
+        self._settings = settings
+        self._rules = StageRules(max_green_s=[settings.max_green_s] * len(site.stages), order=order)
+        self._horizon_s = settings.horizon_s if order is None else settings.ordered_horizon_s
+        self._crossings = tuple(bits(site.pedestrian_groups))
+        self.traffic = JunctionTraffic(site)
+        self._changes: dict[int, StageChanges] = {}
+        self._plan: Plan = ()
+        self._planned_ms = 0
+        self._target = 0
+        self._sequence_no = 0
+        self._called_since_ms: dict[int, int] = {}
+        self._green = 0
+        groups = tuple(lane.groups for lane in self.traffic.lanes)
+        self._lane_groups = (*groups, *(1 << i for i in self._crossings))
+        self._detection = DetectionWatch()
+        self._confidence = self.traffic.confidence
+        self._assumed = AssumedDemand(site, groups, self.traffic.rates, plan)
+        self._flow: Floats | None = None
+        self._flow_at_ms: int | None = None
+        self._lasting = _unserved(site, self._lane_groups, order)
+        self._over_capacity: tuple[Fault, ...] = ()
+        self._log = FaultLog(site.name)
+
+    def observe(self, now: Instant, readings: SiteReadings, outputs: Outputs) -> None:
+        """Readings since the last call, and what the lamps showed meanwhile."""
+        self.traffic.observe(now, readings, outputs.green)
+        self._green = outputs.green
+        self._confidence = self.traffic.confidence
+        self._assumed.advance(now, self._confidence, outputs.green)
+        self._log.note(now, self.faults())
+
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong now: detectors, clock, stages that leave a lane out, too much demand."""
+        return (*self.traffic.faults(), *self._lasting, *self._over_capacity)
+
+    def decide(self, now: Instant, running: Running) -> Decision:
+        """The schedule from now on, given what is *running*."""
+        self._sequence_no += 1
+        if self._detection.look(now, self._confidence):
+            self._plan = ()
+            return Decision(schedule=None)
+        if running.stage is None:
+            return Decision(schedule=self._schedule(now, self._target, 1), target=self._target)
+        self._note_pedestrians(now, running.called)
+        grounds = self._search(now, running, running.stage)
+        result = grounds.result
+        self._plan, self._planned_ms = result.plan, now.mono_ms
+        self._target = target = result.next_stage
+        hold_s = next((hold for stage, hold in result.plan if stage == target and hold > 0), 1)
+        return Decision(
+            schedule=self._schedule(now, target, hold_s),
+            target=target,
+            changed=target != running.stage,
+            result=result,
+            grounds=grounds,
+        )
+
+    def _search(self, now: Instant, running: Running, stage: int) -> Grounds:
+        # Who walks now is no longer called, but has to clear the road before it goes on.
+        walking = self._green & self.site.stage_masks[stage]
+        changes = self._changes_for((running.called | walking) & self.site.pedestrian_groups)
+        queue, arrivals = self.traffic.forecast(self._horizon_s)
+        self._assumed.fill(queue, arrivals)
+        self._review_capacity(now, arrivals)
+        wait_s = self._assumed.waits_s(self.traffic.head_wait_s)
+        called_s = self._called_s(now)
+        problem = SearchProblem(
+            changes=changes,
+            arrivals_veh=np.vstack([arrivals, np.zeros((len(self._crossings), self._horizon_s))]),
+            queue_veh=np.concatenate([queue, self._walkers(running.called)]),
+            rate_veh_per_s=self._rates(),
+            stage=stage,
+            green_s=running.green_s,
+            weight=self._weights(wait_s),
+            wait_limit_s=self._wait_limits(queue, wait_s, called_s),
+            incumbent=plan_after(self._plan, (now.mono_ms - self._planned_ms) // 1000, changes),
+        )
+        return Grounds(
+            site=self.site,
+            lane_groups=self._lane_groups,
+            problem=problem,
+            result=search(problem, self._settings.search),
+            wait_s=np.concatenate([wait_s, np.nan_to_num(called_s)]),
+            assumed=int(self._assumed.unknown.sum()),
+        )
+
+    def _changes_for(self, pedestrians: int) -> StageChanges:
+        changes = self._changes.get(pedestrians)
+        if changes is None:
+            changes = site_changes(self.site, self._lane_groups, pedestrians, self._rules)
+            self._changes[pedestrians] = changes
+        return changes
+
+    def _note_pedestrians(self, now: Instant, called: int) -> None:
+        since = self._called_since_ms
+        self._called_since_ms = {
+            i: since.get(i, now.mono_ms) for i in self._crossings if called >> i & 1
+        }
+
+    def _walkers(self, called: int) -> Floats:
+        return np.array([float(called >> i & 1) for i in self._crossings])
+
+    def _rates(self) -> Floats:
+        vehicles = self.traffic.rates * self.traffic.blocked
+        walks = [
+            [WALK_RATE_PER_S * (mask >> i & 1) for i in self._crossings]
+            for mask in self.site.stage_masks
+        ]
+        return np.hstack([vehicles, np.array(walks).reshape(len(vehicles), -1)])
+
+    def _weights(self, wait_s: Floats) -> Floats:
+        settings = self._settings
+        late_s = np.maximum(0.0, wait_s - settings.fair_after_s)
+        walks = np.full(len(self._crossings), settings.pedestrian_weight)
+        return np.concatenate([1.0 + late_s / 30.0, walks])
+
+    def _called_s(self, now: Instant) -> Floats:
+        """(crossings,) how long each has been called; NaN where it is not."""
+        since = self._called_since_ms
+        waits = [
+            (now.mono_ms - since[i]) / 1000.0 if i in since else np.nan for i in self._crossings
+        ]
+        return np.array(waits)
+
+    def _wait_limits(self, queue: Floats, wait_s: Floats, called_s: Floats) -> Floats:
+        limit_s = self._settings.max_wait_s
+        vehicles = np.where(queue > 0.0, limit_s - wait_s, np.inf)
+        walks = np.where(np.isnan(called_s), np.inf, limit_s / 2.0 - called_s)
+        return np.concatenate([vehicles, walks])
+
+    def _review_capacity(self, now: Instant, arrivals: Floats) -> None:
+        """Once a minute: whether any plan could serve what comes."""
+        last_ms = self._flow_at_ms
+        if last_ms is not None and 0 <= now.mono_ms - last_ms < CAPACITY_REVIEW_MS:
+            return
+        self._flow_at_ms = now.mono_ms
+        mean = arrivals.mean(axis=1)
+        self._flow = mean if self._flow is None else self._flow + FLOW_GAIN * (mean - self._flow)
+        least = least_saturation(self._flow, self.traffic.rates)
+        if least < (WITHIN_CAPACITY if self._over_capacity else OVER_CAPACITY):
+            self._over_capacity = ()
+        elif not self._over_capacity:
+            message = f"the demand is at least {least:.2f} of what the best greens can serve"
+            self._over_capacity = (Fault("over capacity", message),)
+
+    def _schedule(self, now: Instant, stage: int, hold_s: int) -> StageSchedule:
+        entry = ScheduledStage(stage=self.site.stages[stage].name, duration_ms=hold_s * 1000)
+        return StageSchedule(
+            site=self.site.name,
+            start_mono_ms=now.mono_ms,
+            entries=(entry,),
+            ttl_ms=self._settings.ttl_ms,
+            sequence_no=self._sequence_no,
+        )
+
+
+def _unserved(
+    site: Intersection, lane_groups: tuple[int, ...], order: tuple[int, ...] | None
+) -> tuple[Fault, ...]:
+    """Groups with lanes that no stage of a given *order* releases."""
+    stages = range(len(site.stages)) if order is None else order
+    served = 0
+    for stage in stages:
+        served |= site.stage_masks[stage]
+    missing = 0
+    for groups in lane_groups:
+        missing |= groups & ~served
+    if not missing:
+        return ()
+    names = ", ".join(site.names(missing))
+    message = f"no stage of the given order serves {names}: served only when overdue"
+    return (Fault("unserved lane", message),)
