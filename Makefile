@@ -30,7 +30,7 @@ lint: $(VENV)/.dev-installed  ## style, docstrings, and which room may import wh
 types: $(VENV)/.dev-installed  ## mypy, strict
 	$(BIN)/mypy
 
-BENCHMARKS := controller_step splits_kernel bench_cost
+BENCHMARKS := controller_step splits_kernel search_kernel bench_cost
 bench: $(VENV)/.dev-installed  ## the quick numbers of benchmarks/RESULTS.md
 	@for each in $(BENCHMARKS); do \
 	    echo "benchmark $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
