@@ -109,7 +109,7 @@ class TacticalControl:
     """Decides for one *site*.
 
     ``order``: positions in ``site.stages`` that have to follow each other in this order (sites over
-    over several nodes), or None where any stage may follow any other. ``plan`` is the one that the
+    several nodes), or None where any stage may follow any other. ``plan`` is the one that the
     site was shipped with: its splits say what to expect of lanes of which nothing is known.
     """
 
