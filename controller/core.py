@@ -343,25 +343,26 @@ def _reported(
         heard = before.calls if before.operator is not None else silence(before.calls)
         found += call_events(site, heard, calls)
         faulty = faulty or faults_moved(before.calls, calls)
+    faults, clearing = after.faults, after.clearing
     if faulty or after.monitor.fault is not before.monitor.fault:
         faults = detector_faults(site, calls) + after.refused
         if after.monitor.fault is not None:
             faults = (after.monitor.fault, *faults)
-        after, moved = after._replace(faults=faults), True
+        moved = True
     lamps = after.lamps
-    if lamps is not before.lamps or after.clock_ms >= after.clearing.due_ms:
+    if lamps is not before.lamps or after.clock_ms >= clearing.due_ms:
         termination = _TERMINATIONS.get(after.sequence.reason, Code.FORCE_OFF)
         clearing, of_lamps = lamp_events(
-            site, after.clearing, before.lamps, lamps, after.clock_ms, termination
+            site, clearing, before.lamps, lamps, after.clock_ms, termination
         )
         found += of_lamps
-        after, moved = after._replace(clearing=clearing), True
+        moved = True
     outputs = before.shown
     if found or moved or outputs.events:
         events = events_at(after.log_ms, found) if found else ()
         flash = after.mode is not _RUN and after.mode in _FLASHING
-        outputs = Outputs(lamps.green, lamps.ending, flash, events, after.faults)
-        after = after._replace(shown=outputs)
+        outputs = Outputs(lamps.green, lamps.ending, flash, events, faults)
+        after = after._replace(faults=faults, clearing=clearing, shown=outputs)
     return after, outputs
 
 

@@ -23,6 +23,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 
 from controller.violations import InvalidError, Violation
 
@@ -178,6 +179,11 @@ class Intersection:
             )
             for group in self.groups
         )
+
+    @cached_property
+    def mask_of_stage(self) -> dict[str, int]:
+        """Groups of each stage by its name."""
+        return {stage.name: mask for stage, mask in zip(self.stages, self.stage_masks, strict=True)}
 
     def group_index(self, name: str) -> int:
         """Position of the group called *name*; raises :class:`KeyError` with the known names."""

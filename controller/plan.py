@@ -131,16 +131,23 @@ def check_plan(plan: TimingPlan, site: Intersection) -> CheckedPlan:
 
 def check_schedule(schedule: StageSchedule, site: Intersection) -> CheckedSchedule:
     """Resolve *schedule* for *site*; raises :class:`InvalidError` naming every violation."""
-    violations = tuple(schedule_violations(schedule, site))
-    if violations:
+    entries, ttl_ms = schedule.entries, schedule.ttl_ms
+    mask_of = site.mask_of_stage
+    if (
+        schedule.site != site.name
+        or not entries
+        or not 0 < ttl_ms <= SCHEDULE_TTL_MAX_MS
+        or any(entry.stage not in mask_of or entry.duration_ms <= 0 for entry in entries)
+    ):
+        violations = tuple(schedule_violations(schedule, site))
         raise InvalidError(f"schedule {schedule.sequence_no}", violations)
-    masks = tuple(site.stage_masks[site.stage_index(entry.stage)] for entry in schedule.entries)
-    ends, elapsed = [], 0
-    for entry in schedule.entries:
+    masks, ends, elapsed = [], [], 0
+    for entry in entries:
+        masks.append(mask_of[entry.stage])
         elapsed += entry.duration_ms
-        ends.append(min(elapsed, schedule.ttl_ms))
-    ends[-1] = schedule.ttl_ms
-    return CheckedSchedule(schedule, site.digest, masks, tuple(ends))
+        ends.append(min(elapsed, ttl_ms))
+    ends[-1] = ttl_ms
+    return CheckedSchedule(schedule, site.digest, tuple(masks), tuple(ends))
 
 
 def minimum_splits_ms(site: Intersection, masks: tuple[int, ...]) -> tuple[int, ...]:

@@ -6,34 +6,55 @@ file does better: lanes are advanced several at a time, and what a change of sta
 by second is laid out once, so that the innermost loop has no branch.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.math cimport floor, frexp, isnan, ldexp
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy, memset
+
+from numpy import asarray, dtype, ndarray
+
+from optimizer import search_units
 
 cdef extern from *:
     """
     #include <stdint.h>
     #define HALF_VEHICLE 64
 
-    /* One second of all lanes, n a multiple of 8; returns its cost. Written so that compilers turn
-       it into 16-bit vector instructions: two sums, and choices instead of logical operators. */
+    /* Seconds of n lanes, a multiple of 8; returns their cost. Arrivals and rates have a row of n
+       for each second. Written so that compilers turn it into 16-bit vector instructions: two sums,
+       and choices instead of logical operators. A second costs a lane 2^24 at most. */
+    static inline int64_t some_seconds(
+        int16_t *__restrict queue, const int16_t *__restrict arrivals,
+        const int16_t *__restrict rate, const int16_t *__restrict weight,
+        const int16_t *__restrict stop_weight, int n, int seconds)
+    {
+        int64_t total = 0;
+        n &= ~7;  /* what the caller promises, for the compiler */
+        for (int t = 0; t < seconds; t++) {
+            int32_t waiting = 0, stops = 0;
+            for (int i = 0; i < n; i++) {
+                int16_t stopped = rate[i] == 0 ? arrivals[i] : 0;
+                stopped = queue[i] > HALF_VEHICLE ? arrivals[i] : stopped;
+                int16_t left = (int16_t)(queue[i] + arrivals[i] - rate[i]);
+                left = left > 0 ? left : 0;
+                queue[i] = left;
+                waiting += (int32_t)weight[i] * left;
+                stops += (int32_t)stop_weight[i] * stopped;
+            }
+            total += waiting + stops;
+            arrivals += n;
+            rate += n;
+        }
+        return total;
+    }
+
     static inline int32_t one_second(
         int16_t *__restrict queue, const int16_t *__restrict arrivals,
         const int16_t *__restrict rate, const int16_t *__restrict weight,
         const int16_t *__restrict stop_weight, int n)
     {
-        int32_t waiting = 0, stops = 0;
-        n &= ~7;  /* what the caller promises, for the compiler */
-        for (int i = 0; i < n; i++) {
-            int16_t stopped = rate[i] == 0 ? arrivals[i] : 0;
-            stopped = queue[i] > HALF_VEHICLE ? arrivals[i] : stopped;
-            int16_t left = (int16_t)(queue[i] + arrivals[i] - rate[i]);
-            left = left > 0 ? left : 0;
-            queue[i] = left;
-            waiting += (int32_t)weight[i] * left;
-            stops += (int32_t)stop_weight[i] * stopped;
-        }
-        return waiting + stops;
+        return (int32_t)some_seconds(queue, arrivals, rate, weight, stop_weight, n, 1);
     }
 
     static inline int lowest_bit(uint64_t mask)
@@ -46,6 +67,9 @@ cdef extern from *:
     int32_t one_second(
         int16_t* queue, const int16_t* arrivals, const int16_t* rate, const int16_t* weight,
         const int16_t* stop_weight, int n) noexcept nogil
+    int64_t some_seconds(
+        int16_t* queue, const int16_t* arrivals, const int16_t* rate, const int16_t* weight,
+        const int16_t* stop_weight, int n, int seconds) noexcept nogil
     int lowest_bit(uint64_t mask) noexcept nogil
 
 cdef enum:
@@ -60,9 +84,17 @@ cdef enum:
 cdef int64_t LATE = 1LL << 46
 cdef int64_t NONE = 1LL << 62
 
-lanes_max = LANES_MAX
-exits_max = EXITS_MAX
-beam_max = BEAM_MAX
+cdef double UNITS = search_units.UNITS_PER_VEHICLE
+cdef double QUEUE_MAX_VEH = search_units.QUEUE_MAX_VEH
+cdef double FLOW_MAX_VEH_PER_S = search_units.FLOW_MAX_VEH_PER_S
+cdef double COUNT_MAX = search_units.COUNT_MAX
+cdef double SPARE_MAX = search_units.SPARE_MAX
+cdef double ROOM_MAX = search_units.ROOM_MAX
+cdef double EXIT_SHARE_MIN = search_units.EXIT_SHARE_MIN
+cdef double SUM_MAX = search_units.SUM_MAX
+cdef double WEIGHT_MAX = search_units.WEIGHT_MAX
+
+FLOAT = dtype("float64")
 
 
 cdef struct Label:
@@ -78,7 +110,7 @@ cdef struct Label:
 
 
 cdef struct Junction:
-    int n_stages, n_lanes, n_exits, horizon, stage_now, green_s
+    int n_stages, n_lanes, real_lanes, n_exits, horizon, stage_now, green_s
     int beam, labels, grid_s, fine_s, idle_s, red16
     int64_t budget
     const int16_t* arrivals
@@ -112,95 +144,304 @@ cdef struct Search:
     int32_t* label_inflow
     int32_t* count         # (h + 1, s)
     int64_t* estimate      # (s, labels) of this second
-    int64_t* floor
     int64_t best
     int64_t stay, go
     int64_t late_estimate
     int64_t steps
     int best_label, best_hold, best_last
     int64_t* value
+    int32_t* incumbent
+    int32_t* plan
+    int16_t* departures    # (h, p)
 
 
-def search(
-    const int16_t[:, ::1] arrivals,
-    const int16_t[::1] queue,
-    const int16_t[::1] weight,
-    const int16_t[::1] stop_weight,
-    const int16_t[:, ::1] rate,
-    const int32_t[:, ::1] change_s,
-    const int32_t[:, :, ::1] stops_s,
-    const int32_t[:, :, ::1] starts_s,
-    const int32_t[::1] served_from_s,
-    const int32_t[::1] min_green_s,
-    const int32_t[::1] max_green_s,
-    const uint8_t[:, ::1] allowed,
-    const int32_t[::1] limit_s,
-    const int16_t[:, ::1] exit_share,
-    const int32_t[:, ::1] exit_spare,
-    const int32_t[:, ::1] incumbent,
-    const int32_t[::1] settings,
-    int32_t[:, ::1] plan_out,
-    int64_t[::1] value_out,
-    int16_t[:, ::1] departures_out,
-    int64_t[::1] figures_out,
-):
-    """See :func:`optimizer._search_reference.search`."""
+cdef struct Lanes:
+    # What is one number per lane.
+    int16_t[LANES_MAX] queue
+    int16_t[LANES_MAX] weight
+    int16_t[LANES_MAX] stop_weight
+    int32_t[LANES_MAX] limit_s
+    int32_t[LANES_MAX] served_from_s
+
+
+cdef class Stages:
+    """What :class:`optimizer.search_stages.StageChanges` has laid out, held for many searches."""
+
+    cdef const int32_t[:, ::1] change_s
+    cdef const int32_t[:, :, ::1] stops_s
+    cdef const int32_t[:, :, ::1] starts_s
+    cdef const int32_t[::1] min_green_s
+    cdef const int32_t[::1] max_green_s
+    cdef const uint8_t[:, ::1] allowed
+    cdef dict ready
+    cdef int n_lanes
+    cdef int n_rows
+
+    def __init__(self, ready, int n_lanes):
+        self.ready, self.n_lanes = ready, n_lanes
+        self.change_s, self.stops_s = ready["change_s"], ready["stops_s"]
+        self.starts_s, self.allowed = ready["starts_s"], ready["allowed"]
+        self.min_green_s, self.max_green_s = ready["min_green_s"], ready["max_green_s"]
+        self.n_rows = 0
+        cdef int a, b, lane, seconds
+        for a in range(self.starts_s.shape[0]):
+            for b in range(self.starts_s.shape[1]):
+                seconds = self.change_s[a, b]
+                for lane in range(self.starts_s.shape[2]):
+                    if seconds < self.starts_s[a, b, lane] < NEVER:
+                        seconds = self.starts_s[a, b, lane]
+                self.n_rows += seconds
+
+    def __reduce__(self):
+        return Stages, (self.ready, self.n_lanes)
+
+
+def search(Stages stages not None, problem, settings):
+    """Search over *stages* for the :class:`optimizer.search.SearchProblem` *problem*.
+
+    Returns the plan, the best cost by first next stage, the figures of
+    :func:`optimizer._search_reference.search`, the departures, (H, P) in native byte order, and
+    what a vehicle second is in units; or None if a shape or a value is not what it has to be: the
+    caller finds out which and says so.
+    """
+    cdef const double[:, :] arrivals = floats(problem.arrivals_veh)
+    cdef const double[:] queue = floats(problem.queue_veh)
+    cdef const double[:, :] rate = floats(problem.rate_veh_per_s)
+    cdef const double[:] weight = or_none(problem.weight)
+    cdef const double[:] limit_s = or_none(problem.wait_limit_s)
+    cdef const double[:] served_from_s = or_none(problem.served_from_s)
+    cdef const double[:, :] share = None
+    cdef const double[:, :] spare = None
     cdef Junction at
     cdef Search run
-    cdef int rows = 0
-    at.horizon = arrivals.shape[0]
-    at.n_lanes = arrivals.shape[1]
-    at.n_stages = rate.shape[0]
-    at.n_exits = exit_share.shape[0]
-    at.stage_now, at.green_s, at.beam, at.labels = settings[0], settings[1], settings[2], settings[3]
-    at.grid_s, at.fine_s, at.idle_s, at.red16 = settings[4], settings[5], settings[6], settings[7]
-    at.budget = settings[8]
-    at.arrivals, at.queue, at.weight = &arrivals[0, 0], &queue[0], &weight[0]
-    at.stop_weight, at.rate = &stop_weight[0], &rate[0, 0]
-    at.change_s, at.starts_s = &change_s[0, 0], &starts_s[0, 0, 0]
-    at.min_green_s, at.max_green_s = &min_green_s[0], &max_green_s[0]
-    at.allowed, at.limit_s = &allowed[0, 0], &limit_s[0]
-    at.exit_share = &exit_share[0, 0] if at.n_exits else NULL
-    at.exit_spare = &exit_spare[0, 0] if at.n_exits else NULL
-    cdef void* memory = layout(&at, &run, &starts_s[0, 0, 0], &served_from_s[0])
+    cdef Lanes lanes
+    cdef int rows = 0, n_incumbent, k
+    cdef int64_t[7] figures
+    cdef double units = 0.0
+    cdef bint fits
+    at.n_exits = 0
+    if problem.exit_share is not None and problem.exit_spare_veh is not None:
+        share = floats(problem.exit_share)
+        room = floats(problem.exit_spare_veh)
+        spare = room if room.ndim == 2 else room[:, None]
+        at.n_exits = share.shape[1]
+    at.horizon, at.n_stages = arrivals.shape[1], stages.change_s.shape[0]
+    at.n_lanes, at.real_lanes = stages.starts_s.shape[2], stages.n_lanes
+    if not shapes_fit(&at, stages, arrivals, queue, rate, weight, limit_s, served_from_s):
+        return None
+    if at.n_exits and not (
+        at.n_exits <= EXITS_MAX and share.shape[0] == stages.n_lanes
+        and spare.shape[0] == at.n_exits
+        and (spare.shape[1] == at.horizon or room.ndim == 1)
+    ):
+        return None
+    at.stage_now, at.green_s, at.beam = problem.stage, problem.green_s, settings.beam
+    at.labels, at.grid_s, at.fine_s = settings.labels, settings.grid_s, settings.fine_s
+    at.idle_s, at.red16, at.budget = settings.idle_s, round(16 * settings.red_s), settings.steps_max
+    cdef double stop_cost_s = settings.stop_cost_s
+    at.change_s, at.starts_s = &stages.change_s[0, 0], &stages.starts_s[0, 0, 0]
+    at.min_green_s, at.max_green_s = &stages.min_green_s[0], &stages.max_green_s[0]
+    at.allowed = &stages.allowed[0, 0]
+    at.queue, at.weight, at.stop_weight = lanes.queue, lanes.weight, lanes.stop_weight
+    at.limit_s = lanes.limit_s
+    previous = problem.incumbent
+    n_incumbent = len(previous)
+    if not times_fit(&at, &lanes, limit_s, served_from_s):
+        return None
+    cdef void* memory = layout(&at, &run, stages.n_rows, n_incumbent)
     if memory == NULL:
         raise MemoryError("no memory for the labels of the search")
-    with nogil:
-        run.value = &value_out[0]
-        prepare(&at, &stops_s[0, 0, 0], &served_from_s[0])
-        rows = solve(
-            &at, &run, &incumbent[0, 0] if incumbent.shape[0] else NULL, incumbent.shape[0],
-            &plan_out[0, 0], plan_out.shape[0], &departures_out[0, 0], &figures_out[0],
-        )
+    try:
+        n_incumbent = rows_of(&at, run.incumbent, previous)
+        if n_incumbent < 0:
+            return None
+        departures = PyBytes_FromStringAndSize(NULL, 2 * at.horizon * at.n_lanes)
+        run.departures = <int16_t*><void*>PyBytes_AS_STRING(departures)
+        with nogil:
+            fits = (
+                traffic_fits(&at, &lanes, arrivals, queue)
+                and rates_fit(&at, rate)
+                and weights_fit(&at, &lanes, weight, stop_cost_s, &units)
+                and (at.n_exits == 0 or exits_fit(&at, share, spare))
+            )
+            if fits:
+                prepare(&at, &stages.stops_s[0, 0, 0], lanes.served_from_s)
+                rows = solve(&at, &run, n_incumbent, figures)
+        if not fits:
+            return None
+        plan = tuple([(run.plan[2 * k], run.plan[2 * k + 1]) for k in range(rows)])
+        value = [run.value[k] for k in range(at.n_stages)]
+        return plan, value, [figures[k] for k in range(7)], departures, units
+    finally:
         free(memory)
-    return rows
 
 
-cdef void* layout(
-    Junction* at, Search* run, const int32_t* starts_s, const int32_t* served_from_s
+cdef object floats(values):
+    return values if type(values) is ndarray and values.dtype is FLOAT else asarray(values, FLOAT)
+
+
+cdef object or_none(values):
+    return None if values is None else floats(values)
+
+
+cdef bint shapes_fit(
+    const Junction* at, Stages stages, const double[:, :] arrivals, const double[:] queue,
+    const double[:, :] rate, const double[:] weight, const double[:] limit_s,
+    const double[:] served_from_s,
+):
+    cdef Py_ssize_t lanes = stages.n_lanes
+    return (
+        at.horizon >= 1 and arrivals.shape[0] == lanes and queue.shape[0] == lanes
+        and rate.shape[0] == at.n_stages and rate.shape[1] == lanes
+        and (weight is None or weight.shape[0] == lanes)
+        and (limit_s is None or limit_s.shape[0] == lanes)
+        and (served_from_s is None or served_from_s.shape[0] == lanes)
+    )
+
+
+cdef int rows_of(const Junction* at, int32_t* rows, previous) except -2:
+    """The previous plan as numbers; none if it does not begin in the stage, -1 if it can't be."""
+    cdef int k = 0
+    cdef bint known = True
+    for stage, hold in previous:
+        rows[2 * k], rows[2 * k + 1] = stage, hold
+        if rows[2 * k] < 0 or (k == 0 and rows[0] != at.stage_now):
+            return 0
+        known = known and rows[2 * k] < at.n_stages
+        k += 1
+    return k if known else -1
+
+
+cdef bint times_fit(
+    Junction* at, Lanes* lanes, const double[:] limit_s, const double[:] served_from_s
+):
+    """Seconds, rounded down; the last start of a lane of the running stage."""
+    cdef int lane
+    for lane in range(at.n_lanes):
+        lanes.limit_s[lane], lanes.served_from_s[lane] = NEVER, 0
+    at.root_count = 0
+    if limit_s is not None:
+        for lane in range(limit_s.shape[0]):
+            if isnan(limit_s[lane]):
+                return False
+            lanes.limit_s[lane] = <int32_t>floor(min(max(limit_s[lane], -NEVER), NEVER))
+    if served_from_s is not None:
+        for lane in range(served_from_s.shape[0]):
+            if isnan(served_from_s[lane]):
+                return False
+            lanes.served_from_s[lane] = <int32_t>floor(
+                min(max(served_from_s[lane], -NEVER), NEVER))
+            at.root_count = max(at.root_count, lanes.served_from_s[lane])
+    at.root_count = min(at.root_count, at.horizon)
+    return True
+
+
+cdef bint traffic_fits(
+    Junction* at, Lanes* lanes, const double[:, :] arrivals, const double[:] queue
 ) noexcept nogil:
+    """Queues and arrivals in units, rounded so that no arrival is lost over time."""
+    cdef int p = at.n_lanes, lane, t
+    cdef int16_t* into = <int16_t*>at.arrivals
+    cdef int16_t before, now
+    cdef double flow, room, total
+    memset(into, 0, at.horizon * p * sizeof(int16_t))
+    memset(lanes.queue, 0, sizeof(lanes.queue))
+    for lane in range(queue.shape[0]):
+        if not 0.0 <= queue[lane] <= COUNT_MAX:
+            return False
+        lanes.queue[lane] = <int16_t>(min(queue[lane], QUEUE_MAX_VEH) * UNITS + 0.5)
+        room = QUEUE_MAX_VEH * UNITS - lanes.queue[lane]
+        total, before = 0.0, 0
+        for t in range(at.horizon):
+            flow = arrivals[lane, t]
+            if not 0.0 <= flow <= COUNT_MAX:
+                return False
+            total += min(flow, FLOW_MAX_VEH_PER_S) * UNITS
+            now = <int16_t>min(total + 0.5, room)
+            into[t * p + lane] = now - before
+            before = now
+        lanes.stop_weight[lane] = before  # for weights_fit()
+    return True
+
+
+cdef bint rates_fit(Junction* at, const double[:, :] rate) noexcept nogil:
+    cdef int p = at.n_lanes, stage, lane
+    cdef int16_t* into = <int16_t*>at.rate
+    cdef double flow
+    memset(into, 0, at.n_stages * p * sizeof(int16_t))
+    for stage in range(at.n_stages):
+        for lane in range(rate.shape[1]):
+            flow = rate[stage, lane]
+            if not 0.0 <= flow <= QUEUE_MAX_VEH:
+                return False
+            # What is served at all is served by at least one unit.
+            if flow > 0.0:
+                into[stage * p + lane] = <int16_t>max(flow * UNITS + 0.5, 1.0)
+    return True
+
+
+cdef bint weights_fit(
+    Junction* at, Lanes* lanes, const double[:] weight, double stop_cost_s, double* units
+) noexcept nogil:
+    """Weights of a queue and of a stop as fine as the sums allow, see optimizer.search_units."""
+    cdef int n = <int>weight.shape[0] if weight is not None else at.real_lanes, lane, power
+    cdef double heaviest = 1e-6, longest = 1e-6, scale, one
+    for lane in range(n):
+        one = weight[lane] if weight is not None else 1.0
+        if not 0.0 <= one <= COUNT_MAX:
+            return False
+        heaviest = max(heaviest, one)
+        longest = max(longest, one * (lanes.queue[lane] + lanes.stop_weight[lane]))
+    scale = min(
+        SUM_MAX / longest, WEIGHT_MAX / (heaviest * max(1.0, stop_cost_s)))
+    frexp(scale, &power)
+    scale = ldexp(0.5, power)
+    memset(lanes.weight, 0, sizeof(lanes.weight))
+    memset(lanes.stop_weight, 0, sizeof(lanes.stop_weight))
+    for lane in range(n):
+        one = weight[lane] if weight is not None else 1.0
+        lanes.weight[lane] = <int16_t>(one * scale + 0.5)
+        lanes.stop_weight[lane] = <int16_t>(one * (scale * stop_cost_s) + 0.5)
+    units[0] = scale * UNITS
+    return True
+
+
+cdef bint exits_fit(
+    Junction* at, const double[:, :] share, const double[:, :] spare
+) noexcept nogil:
+    """Shares in units, and the vehicles that have room in units squared."""
+    cdef int p = at.n_lanes, e, lane, t
+    cdef bint constant = spare.shape[1] != at.horizon
+    cdef int16_t* shares = <int16_t*>at.exit_share
+    cdef int32_t* rooms = <int32_t*>at.exit_spare
+    cdef double value
+    memset(shares, 0, at.n_exits * p * sizeof(int16_t))
+    for e in range(at.n_exits):
+        for lane in range(share.shape[0]):
+            value = share[lane, e]
+            if not 0.0 <= value <= 1.0:
+                return False
+            if value >= EXIT_SHARE_MIN:
+                shares[e * p + lane] = <int16_t>(value * UNITS + 0.5)
+        for t in range(at.horizon):
+            value = spare[e, 0 if constant else t]
+            if not 0.0 <= value <= SPARE_MAX:
+                return False
+            rooms[e * at.horizon + t] = <int32_t>min(value * UNITS * UNITS, ROOM_MAX)
+    return True
+
+
+cdef void* layout(Junction* at, Search* run, int rows, int n_incumbent) noexcept nogil:
     """One block of memory for everything that the search keeps; the caller frees it."""
-    cdef int s = at.n_stages, p = at.n_lanes, a, b, lane, rows = 0, seconds
+    cdef int s = at.n_stages, p = at.n_lanes
     cdef size_t nodes = (at.horizon + 1) * s
     cdef size_t n_labels = nodes * at.labels
     cdef size_t size
     cdef char* block
-    at.root_count = 0
-    for lane in range(p):
-        if served_from_s[lane] > at.root_count:
-            at.root_count = served_from_s[lane]
-    if at.root_count > at.horizon:
-        at.root_count = at.horizon
-    for a in range(s):
-        for b in range(s):
-            seconds = at.change_s[a * s + b]
-            for lane in range(p):
-                if seconds < starts_s[(a * s + b) * p + lane] < NEVER:
-                    seconds = starts_s[(a * s + b) * p + lane]
-            rows += seconds
-    size = 8 * (p + (at.horizon + 1) + 2 * s * at.labels) + n_labels * sizeof(Label)
+    size = 8 * (p + (at.horizon + 1) + 2 * s * at.labels + s) + n_labels * sizeof(Label)
     size += 4 * (2 * s * s + s * p + s * at.horizon + nodes + n_labels * at.n_exits)
-    size += 2 * p * (rows + at.root_count + n_labels) + 64
+    size += 4 * (at.n_exits * at.horizon + 2 * (n_incumbent + 1) + 2 * (at.horizon + 2))
+    size += 2 * p * (rows + at.root_count + n_labels + at.horizon + s + at.n_exits) + 64
     block = <char*>malloc(size)
     if block == NULL:
         return NULL
@@ -211,14 +452,20 @@ cdef void* layout(
     next += 8 * (at.horizon + 1)
     run.estimate = <int64_t*>next
     next += 8 * s * at.labels
-    run.floor = <int64_t*>next
-    next += 8 * s * at.labels
+    run.value = <int64_t*>next
+    next += 8 * s
     run.label = <Label*>next
     next += n_labels * sizeof(Label)
     at.rows = <int16_t*>next
     next += 2 * p * rows
     at.root_rows = <int16_t*>next
     next += 2 * p * at.root_count
+    at.arrivals = <int16_t*>next
+    next += 2 * p * at.horizon
+    at.rate = <int16_t*>next
+    next += 2 * p * s
+    at.exit_share = <int16_t*>next
+    next += 2 * p * at.n_exits
     run.label_queue = <int16_t*>next
     next += 2 * p * n_labels
     at.row_at = <int32_t*>next
@@ -232,6 +479,12 @@ cdef void* layout(
     run.count = <int32_t*>next
     memset(run.count, 0, 4 * nodes)
     next += 4 * nodes
+    at.exit_spare = <int32_t*>next
+    next += 4 * at.n_exits * at.horizon
+    run.incumbent = <int32_t*>next
+    next += 8 * (n_incumbent + 1)
+    run.plan = <int32_t*>next
+    next += 8 * (at.horizon + 2)
     run.label_inflow = <int32_t*>next
     return block
 
@@ -595,31 +848,30 @@ cdef int64_t replay(
 
 
 cdef int solve(
-    const Junction* at, Search* run, const int32_t* incumbent, int n_incumbent,
-    int32_t* plan, int plan_max, int16_t* departures, int64_t* figures,
+    const Junction* at, Search* run, int n_incumbent, int64_t* figures
 ) noexcept nogil:
-    cdef int rows, t
-    cdef int32_t[2] stay
-    cdef bint finished
+    cdef int rows, t, plan_max = at.horizon + 2
+    cdef bint finished = True
     for t in range(at.n_stages):
         run.value[t] = NONE
     run.stay, run.go, run.late_estimate, run.steps = NONE, NONE, NONE, 0
     run.best_label, run.best_last = -1, -1
     if n_incumbent == 0:
-        stay[0], stay[1] = at.stage_now, at.horizon
-        incumbent, n_incumbent = stay, 1
-    run.best = replay(at, incumbent, n_incumbent, plan, plan_max, &rows, departures)
+        run.incumbent[0], run.incumbent[1], n_incumbent = at.stage_now, at.horizon, 1
+    run.best = replay(
+        at, run.incumbent, n_incumbent, run.plan, plan_max, &rows, run.departures)
     figures[4] = run.best
-    record(at, run, run.best, plan[2] if rows > 1 else at.stage_now, rows > 1 and plan[1] == 0)
+    record(
+        at, run, run.best, run.plan[2] if rows > 1 else at.stage_now,
+        rows > 1 and run.plan[1] == 0)
     open_root(at, run)
-    finished = True
     for t in range(at.horizon):
         if not expand_second(at, run, t):
             finished = False
             break
     if run.best_label >= 0:
-        rows = trace(at, run, plan, plan_max)
-        replay(at, plan, rows, plan, plan_max, &rows, departures)
+        rows = trace(at, run, run.plan, plan_max)
+        replay(at, run.plan, rows, run.plan, plan_max, &rows, run.departures)
     figures[0], figures[1], figures[2] = run.best, run.stay, run.go
     figures[3], figures[5], figures[6] = run.late_estimate, run.steps, finished
     return rows
@@ -760,9 +1012,14 @@ cdef void branch(
             seconds = at.horizon - t
         rows = at.rows + at.row_at[pair] * at.n_lanes
         memcpy(queue, from_queue, at.n_lanes * sizeof(int16_t))
-        memcpy(inflow, from_inflow, at.n_exits * sizeof(int32_t))
-        for tau in range(seconds):
-            cost += second(at, queue, inflow, t + tau, rows + tau * at.n_lanes)
+        if at.n_exits:
+            memcpy(inflow, from_inflow, at.n_exits * sizeof(int32_t))
+            for tau in range(seconds):
+                cost += second(at, queue, inflow, t + tau, rows + tau * at.n_lanes)
+        else:
+            cost += some_seconds(
+                queue, at.arrivals + t * at.n_lanes, rows, at.weight, at.stop_weight, at.n_lanes,
+                seconds)
         run.steps += seconds
         if cost >= run.best:
             continue

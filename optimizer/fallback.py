@@ -38,10 +38,18 @@ class DetectionWatch:
     def __init__(self) -> None:
         self.lost = False
         self._since_ms: int | None = None
+        self._looked_at: Floats | None = None
+        self._blind = False
 
     def look(self, now: Instant, confidence: Floats) -> bool:
-        """Whether detection is lost at *now*, by the *confidence* of each lane, (lanes,)."""
-        blind = not bool((confidence >= WORKING_CONFIDENCE).any())
+        """Whether detection is lost at *now*, by the *confidence* of each lane, (lanes,).
+
+        An array that was looked at before is taken to be the same still.
+        """
+        if confidence is not self._looked_at:
+            self._looked_at = confidence
+            self._blind = not bool((confidence >= WORKING_CONFIDENCE).any())
+        blind = self._blind
         if blind == self.lost:
             self._since_ms = None
             return self.lost
@@ -72,12 +80,21 @@ class AssumedDemand:
         self._waited_s = np.zeros(len(lane_groups))
         self._last_ms: int | None = None
         self.unknown: Mask = np.zeros(len(lane_groups), dtype=np.bool_)
+        self.count = 0
+        """How many lanes are unknown."""
+        self._confidence: Floats | None = None
 
     def advance(self, now: Instant, confidence: Floats, green: int) -> None:
-        """Let the assumed queues grow and go until *now*, while the mask *green* was shown."""
+        """Let the assumed queues grow and go until *now*, while the mask *green* was shown.
+
+        A *confidence*, (lanes,), that came before is taken to be the same still.
+        """
         last_ms, self._last_ms = self._last_ms, now.mono_ms
-        self.unknown = confidence < NOTHING_CONFIDENCE
-        if not self.unknown.any() or last_ms is None:
+        if confidence is not self._confidence:
+            self._confidence = confidence
+            self.unknown = confidence < NOTHING_CONFIDENCE
+            self.count = int(self.unknown.sum())
+        if not self.count or last_ms is None:
             return
         dt_s = min(max(0.0, (now.mono_ms - last_ms) / 1000.0), STEP_MAX_S)
         released = np.array([bool(groups & green) for groups in self._lane_groups])
@@ -88,14 +105,14 @@ class AssumedDemand:
 
     def fill(self, queue: Floats, arrivals: Floats) -> None:
         """Put the assumption into *queue*, (lanes,), and *arrivals*, (lanes, s), where needed."""
-        unknown = self.unknown
-        if unknown.any():
+        if self.count:
+            unknown = self.unknown
             queue[unknown] = self._queue[unknown]
             arrivals[unknown] = self.rate_veh_per_s[unknown, None]
 
     def waits_s(self, known_s: Floats) -> Floats:
         """*known_s*, (lanes,), with the assumed waits where nothing is known."""
-        return np.where(self.unknown, self._waited_s, known_s)
+        return np.where(self.unknown, self._waited_s, known_s) if self.count else known_s
 
 
 def _green_shares(site: Intersection, plan: TimingPlan | None) -> Floats:

@@ -89,6 +89,11 @@ class SaturationFlow:
             self._learning = False
 
     @property
+    def learning(self) -> bool:
+        """Whether the present green can still teach: :meth:`see` does nothing otherwise."""
+        return self._learning
+
+    @property
     def blocked(self) -> bool:
         """Whether the present or last green found its exit blocked."""
         return self._blocked

@@ -7,6 +7,7 @@ checked and laid out once and then searched over every second (:mod:`optimizer.s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,13 @@ class StageChanges:
             "allowed": allowed,
         }
         put(self, "ready", {name: np.ascontiguousarray(array) for name, array in ready.items()})
+
+    @cached_property
+    def compiled(self) -> Any:  # noqa: ANN401
+        """What the compiled kernel keeps of these stages; only where it is built."""
+        from optimizer import _search_kernel
+
+        return _search_kernel.Stages(self.ready, self.n_lanes)
 
 
 def padded(lanes: int) -> int:

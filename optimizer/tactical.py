@@ -141,6 +141,9 @@ class TacticalControl:
         self._assumed = AssumedDemand(site, groups, self.traffic.rates, plan)
         self._flow: Floats | None = None
         self._flow_at_ms: int | None = None
+        self._walk_rates = _walk_rates(site, self._crossings)
+        self._rates_of = -1
+        self._free_rates: Floats = np.empty((0, 0))
         self._lasting = _unserved(site, self._lane_groups, order)
         self._over_capacity: tuple[Fault, ...] = ()
         self._log = FaultLog(site.name)
@@ -183,20 +186,26 @@ class TacticalControl:
         # Who walks now is no longer called, but has to clear the road before it goes on.
         walking = self._green & self.site.stage_masks[stage]
         changes = self._changes_for((running.called | walking) & self.site.pedestrian_groups)
-        queue, arrivals = self.traffic.forecast(self._horizon_s)
-        self._assumed.fill(queue, arrivals)
-        self._review_capacity(now, arrivals)
+        lanes = len(self.traffic.lanes)
+        queue, arrivals = self.traffic.forecast(self._horizon_s, len(self._crossings))
+        self._assumed.fill(queue[:lanes], arrivals[:lanes])
+        self._review_capacity(now, arrivals[:lanes])
         wait_s = self._assumed.waits_s(self.traffic.head_wait_s)
-        called_s = self._called_s(now)
+        limit_s = np.where(queue[:lanes] > 0.0, self._settings.max_wait_s - wait_s, np.inf)
+        if self._crossings:
+            called_s = self._called_s(now)
+            queue[lanes:] = self._walkers(running.called)
+            wait_s = np.concatenate([wait_s, called_s])
+            limit_s = np.concatenate([limit_s, self._walk_limits(called_s)])
         problem = SearchProblem(
             changes=changes,
-            arrivals_veh=np.vstack([arrivals, np.zeros((len(self._crossings), self._horizon_s))]),
-            queue_veh=np.concatenate([queue, self._walkers(running.called)]),
+            arrivals_veh=arrivals,
+            queue_veh=queue,
             rate_veh_per_s=self._rates(),
             stage=stage,
             green_s=running.green_s,
             weight=self._weights(wait_s),
-            wait_limit_s=self._wait_limits(queue, wait_s, called_s),
+            wait_limit_s=limit_s,
             incumbent=plan_after(self._plan, (now.mono_ms - self._planned_ms) // 1000, changes),
         )
         return Grounds(
@@ -204,8 +213,8 @@ class TacticalControl:
             lane_groups=self._lane_groups,
             problem=problem,
             result=search(problem, self._settings.search),
-            wait_s=np.concatenate([wait_s, np.nan_to_num(called_s)]),
-            assumed=int(self._assumed.unknown.sum()),
+            wait_s=wait_s,
+            assumed=self._assumed.count,
         )
 
     def _changes_for(self, pedestrians: int) -> StageChanges:
@@ -217,6 +226,8 @@ class TacticalControl:
 
     def _note_pedestrians(self, now: Instant, called: int) -> None:
         since = self._called_since_ms
+        if not self._crossings:
+            return
         self._called_since_ms = {
             i: since.get(i, now.mono_ms) for i in self._crossings if called >> i & 1
         }
@@ -225,32 +236,35 @@ class TacticalControl:
         return np.array([float(called >> i & 1) for i in self._crossings])
 
     def _rates(self) -> Floats:
-        vehicles = self.traffic.rates * self.traffic.blocked
-        walks = [
-            [WALK_RATE_PER_S * (mask >> i & 1) for i in self._crossings]
-            for mask in self.site.stage_masks
-        ]
-        return np.hstack([vehicles, np.array(walks).reshape(len(vehicles), -1)])
+        """(stages, lanes and crossings) veh/s; the same array while nothing new is learnt."""
+        traffic = self.traffic
+        if self._rates_of != traffic.rates_learnt:
+            self._rates_of = traffic.rates_learnt
+            self._free_rates = np.hstack([traffic.rates, self._walk_rates])
+        if not traffic.any_blocked:
+            return self._free_rates
+        return np.hstack([traffic.rates * traffic.blocked, self._walk_rates])
 
     def _weights(self, wait_s: Floats) -> Floats:
+        """(lanes and crossings,) those who have waited for long count more."""
         settings = self._settings
-        late_s = np.maximum(0.0, wait_s - settings.fair_after_s)
-        walks = np.full(len(self._crossings), settings.pedestrian_weight)
-        return np.concatenate([1.0 + late_s / 30.0, walks])
+        weights = np.maximum(0.0, wait_s - settings.fair_after_s)
+        weights /= 30.0
+        weights += 1.0
+        if self._crossings:
+            weights[len(self.traffic.lanes) :] = settings.pedestrian_weight
+        return weights
 
     def _called_s(self, now: Instant) -> Floats:
-        """(crossings,) how long each has been called; NaN where it is not."""
+        """(crossings,) how long each has been called; 0 where it is not."""
         since = self._called_since_ms
-        waits = [
-            (now.mono_ms - since[i]) / 1000.0 if i in since else np.nan for i in self._crossings
-        ]
-        return np.array(waits)
+        return np.array(
+            [(now.mono_ms - since.get(i, now.mono_ms)) / 1000.0 for i in self._crossings]
+        )
 
-    def _wait_limits(self, queue: Floats, wait_s: Floats, called_s: Floats) -> Floats:
-        limit_s = self._settings.max_wait_s
-        vehicles = np.where(queue > 0.0, limit_s - wait_s, np.inf)
-        walks = np.where(np.isnan(called_s), np.inf, limit_s / 2.0 - called_s)
-        return np.concatenate([vehicles, walks])
+    def _walk_limits(self, called_s: Floats) -> Floats:
+        called = [i in self._called_since_ms for i in self._crossings]
+        return np.where(called, self._settings.max_wait_s / 2.0 - called_s, np.inf)
 
     def _review_capacity(self, now: Instant, arrivals: Floats) -> None:
         """Once a minute: whether any plan could serve what comes."""
@@ -260,8 +274,9 @@ class TacticalControl:
         self._flow_at_ms = now.mono_ms
         mean = arrivals.mean(axis=1)
         self._flow = mean if self._flow is None else self._flow + FLOW_GAIN * (mean - self._flow)
-        least = least_saturation(self._flow, self.traffic.rates)
-        if least < (WITHIN_CAPACITY if self._over_capacity else OVER_CAPACITY):
+        limit = WITHIN_CAPACITY if self._over_capacity else OVER_CAPACITY
+        least = least_saturation(self._flow, self.traffic.rates, enough=limit)
+        if least < limit:
             self._over_capacity = ()
         elif not self._over_capacity:
             message = f"the demand is at least {least:.2f} of what the best greens can serve"
@@ -276,6 +291,12 @@ class TacticalControl:
             ttl_ms=self._settings.ttl_ms,
             sequence_no=self._sequence_no,
         )
+
+
+def _walk_rates(site: Intersection, crossings: tuple[int, ...]) -> Floats:
+    """(stages, crossings) persons/s that each stage lets go."""
+    walks = [[WALK_RATE_PER_S * (mask >> i & 1) for i in crossings] for mask in site.stage_masks]
+    return np.array(walks).reshape(len(site.stage_masks), len(crossings))
 
 
 def _unserved(

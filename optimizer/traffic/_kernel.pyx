@@ -179,16 +179,50 @@ cdef int total(const int[::1] counts, const int[::1] links, int first, int end) 
     return found
 
 
-def advance(
-    Lane[::1] lanes, Source[::1] sources, double[:, ::1] to_lane, const int[::1] links,
-    const int[:, ::1] counts, const double[::1] service, const Law[::1] laws,
-    double now_s, double dt_s,
-):
-    """See :meth:`optimizer.traffic._reference.ReferenceModel.advance`; counts: (3, detectors)."""
-    cdef const Law* law = &laws[0]
-    with nogil:
-        step(lanes, sources, to_lane, links, counts[0], counts[1], counts[2], service, law,
-             now_s, dt_s)
+cdef class Model:
+    """The arrays of one junction; taken once, because looking through their types is slow."""
+
+    cdef Lane[::1] lanes
+    cdef Source[::1] sources
+    cdef double[:, ::1] to_lane
+    cdef const int[::1] links
+    cdef const Law[::1] laws
+
+    def __init__(self, lanes, sources, to_lane, links, laws):
+        self.lanes, self.sources, self.to_lane = lanes, sources, to_lane
+        self.links, self.laws = links, laws
+
+    def advance(
+        self, const int[:, ::1] counts, const double[::1] service, double now_s, double dt_s
+    ):
+        """See :meth:`optimizer.traffic._reference.ReferenceModel.advance`; (3, detectors)."""
+        with nogil:
+            step(self.lanes, self.sources, self.to_lane, self.links, counts[0], counts[1],
+                 counts[2], service, &self.laws[0], now_s, dt_s)
+
+    def forecast(self, double now_s, double[::1] queue, double[:, ::1] arrivals):
+        """Fill queue, (lanes,), and arrivals, (lanes, seconds), which have to be 0 before."""
+        cdef Py_ssize_t k, p
+        with nogil:
+            for k in range(self.lanes.shape[0]):
+                lane_forecast(&self.lanes[k], k, now_s, queue, arrivals)
+            for p in range(self.sources.shape[0]):
+                source_forecast(p, self.lanes, self.sources, self.to_lane, self.links, now_s,
+                                queue, arrivals)
+
+    def head_waits(self, double now_s, double[::1] wait_s):
+        """Fill wait_s, (lanes,): how long the first of each queue has waited, 0 without any."""
+        cdef Py_ssize_t k
+        for k in range(self.lanes.shape[0]):
+            wait_s[k] = now_s - self.lanes[k].head_since_s if self.lanes[k].head_since_s >= 0 else 0
+
+    def longest_held_s(self):
+        """For how long the most blocked lane has stood in green."""
+        cdef Py_ssize_t k
+        cdef double longest = 0.0
+        for k in range(self.lanes.shape[0]):
+            longest = max(longest, self.lanes[k].green_occupied_s)
+        return longest
 
 
 cdef void step(
@@ -505,19 +539,6 @@ cdef void drop_late(
                 if lanes[links[i]].has_advance:
                     to_lane[p, links[i]] *= 1.0 - law.share_gain
     source.count = kept
-
-
-def forecast(
-    const Lane[::1] lanes, const Source[::1] sources, const double[:, ::1] to_lane,
-    const int[::1] links, double now_s, double[::1] queue, double[:, ::1] arrivals,
-):
-    """Fill queue, (lanes,), and arrivals, (lanes, seconds), which have to be 0 before."""
-    cdef Py_ssize_t k, p
-    with nogil:
-        for k in range(lanes.shape[0]):
-            lane_forecast(&lanes[k], k, now_s, queue, arrivals)
-        for p in range(sources.shape[0]):
-            source_forecast(p, lanes, sources, to_lane, links, now_s, queue, arrivals)
 
 
 cdef void lane_forecast(

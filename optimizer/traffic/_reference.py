@@ -76,6 +76,15 @@ class ReferenceModel:
         """One number of every lane, by its name in :class:`LaneState`."""
         return np.array([getattr(lane, name) for lane in self.lanes], dtype=np.float64)
 
+    def head_waits(self) -> Floats:
+        """See :class:`optimizer.traffic.model.TrafficModel`."""
+        since_s = self.column("head_since_s")
+        return np.where(since_s >= 0.0, self.now_s - since_s, 0.0)
+
+    def longest_held_s(self) -> float:
+        """See :class:`optimizer.traffic.model.TrafficModel`."""
+        return max((lane.green_occupied_s for lane in self.lanes), default=0.0)
+
     def set_rate(self, k: int, veh_per_s: float) -> None:
         """What lane *k* gets, known from elsewhere."""
         self.lanes[k].rate_veh_per_s = veh_per_s

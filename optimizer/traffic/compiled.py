@@ -25,10 +25,12 @@ class CompiledModel:
         self._fill_lanes(layout, links)
         self._fill_sources(layout, links)
         self._layout = layout
-        self._links = np.array(links, dtype=np.int32)
-        self._law = np.zeros(1, dtype=_kernel.law_type)
+        laws = np.zeros(1, dtype=_kernel.law_type)
         for name in _kernel.law_type.names or ():
-            self._law[name] = getattr(law, name.upper())
+            laws[name] = getattr(law, name.upper())
+        self._model = _kernel.Model(
+            self._lanes, self._sources, self._to_lane, np.array(links, dtype=np.int32), laws
+        )
 
     def _fill_lanes(self, layout: Layout, links: list[int]) -> None:
         blank = LaneState()
@@ -67,23 +69,21 @@ class CompiledModel:
     def advance(self, dt_s: float, counts: Counts, service: Floats) -> None:
         """See :class:`optimizer.traffic.model.TrafficModel`."""
         self.now_s += dt_s
-        _kernel.advance(
-            self._lanes,
-            self._sources,
-            self._to_lane,
-            self._links,
-            counts,
-            service,
-            self._law,
-            self.now_s,
-            dt_s,
-        )
+        self._model.advance(counts, service, self.now_s, dt_s)
 
     def forecast(self, queue: Floats, arrivals: Floats) -> None:
         """See :class:`optimizer.traffic.model.TrafficModel`."""
-        _kernel.forecast(
-            self._lanes, self._sources, self._to_lane, self._links, self.now_s, queue, arrivals
-        )
+        self._model.forecast(self.now_s, queue, arrivals)
+
+    def head_waits(self) -> Floats:
+        """See :class:`optimizer.traffic.model.TrafficModel`."""
+        wait_s = np.empty(len(self._lanes))
+        self._model.head_waits(self.now_s, wait_s)
+        return wait_s
+
+    def longest_held_s(self) -> float:
+        """See :class:`optimizer.traffic.model.TrafficModel`."""
+        return self._model.longest_held_s()
 
     def column(self, name: str) -> Floats:
         """See :class:`optimizer.traffic.model.TrafficModel`."""

@@ -65,6 +65,8 @@ class _Watch:
     """All of its vehicles come to one lane."""
     at_rest: bool = False
     """Nothing on it and nothing wrong with it: a quiet reading needs no look."""
+    at_work: bool = False
+    """The same with somebody on it: another reading of them needs no look."""
     inside: int = 0
     """Vehicles that came and have not left."""
     on_since_s: float | None = None
@@ -97,6 +99,8 @@ class DetectorHealth:
         self._wrong: str | None = None
         self._counts = np.zeros((3, len(site.detectors)), dtype=np.int32)
         self._unknown: set[int] = set()
+        self._suspect: set[int] = set()
+        """Detectors that may have a fault now."""
         self._turn = 0
         self.changes = 0
         """How often another set of detectors could be believed than before."""
@@ -117,6 +121,7 @@ class DetectorHealth:
         else:
             counts.fill(0)
             self._take(now_s, dt_s, readings, unknown)
+            self._suspect = set(unknown)
             self._review_some(now_s)
         for d in unknown:
             counts[:, d] = -1
@@ -133,6 +138,9 @@ class DetectorHealth:
                 continue
             if watch.role is DetectorRole.PUSH_BUTTON:
                 continue
+            if entered == 0 and left == 0 and present is True and watch.at_work:
+                counts[2, d] = 1
+                continue
             watch.reading_fault = _reading_fault(entered, left, present, dt_s)
             if watch.reading_fault is None:
                 came, gone = int(entered or 0), int(left or 0)
@@ -144,7 +152,9 @@ class DetectorHealth:
                 watch.on_since_s = None
             if watch.reading_fault is not None or watch.fault is not None:
                 unknown.add(d)
-            watch.at_rest = not present and watch.reading_fault is None and watch.fault is None
+            well = watch.reading_fault is None and watch.fault is None
+            watch.at_rest = well and not present
+            watch.at_work = well and present is True
 
     def _review_some(self, now_s: float) -> None:
         """A tenth of the detectors, so that no step takes longer than the others."""
@@ -152,7 +162,9 @@ class DetectorHealth:
         for d in self._loops[self._turn :: REVIEW_STEPS]:
             watch = self._watches[d]
             self._review(watch, now_s)
-            watch.at_rest = watch.at_rest and watch.fault is None
+            if watch.fault is not None:
+                watch.at_rest = watch.at_work = False
+                self._suspect.add(d)
 
     def _count(self, watch: _Watch, now_s: float, entered: int, left: int) -> None:
         watch.inside += entered - left
@@ -206,7 +218,9 @@ class DetectorHealth:
             watch.partners_at_pulse = self._seen_by(watch.partners)
 
     def _found(self, watch: _Watch, now_s: float, on_s: float) -> str | None:
-        per_s = watch.per_s * math.exp((watch.per_s_at_s - now_s) / CHATTER_TAU_S)
+        per_s = watch.per_s
+        if per_s > CHATTER_VEH_PER_S or now_s < watch.per_s_at_s:
+            per_s *= math.exp((watch.per_s_at_s - now_s) / CHATTER_TAU_S)
         if per_s > CHATTER_VEH_PER_S:
             # What it made up until now must not speak against its partners.
             watch.pulses -= per_s * CHATTER_TAU_S
@@ -235,7 +249,7 @@ class DetectorHealth:
         if self._wrong is not None:
             return (Fault(WRONG_JUNCTION, f"{self._wrong}: not used"),)
         found = []
-        for d in self._loops:
+        for d in sorted(self._suspect):
             kind = self._watches[d].reading_fault or self._watches[d].fault
             if kind is not None:
                 name = self._site.detectors[d].name

@@ -12,6 +12,7 @@ What works is used: each lane runs on the best of its loops, and falls back as t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +105,9 @@ class JunctionTraffic:
         self._stage_share = np.array([self._share_of(mask) for mask in site.stage_masks])
         self.rates = self._stage_share * self._saturation_veh_per_s
         """(stages, lanes) learnt service rate, veh/s, exits free."""
+        self.rates_learnt = 0
+        """How often ``rates`` has been written."""
+        self._confidence_of_all: Floats | None = None
 
     def _share_of(self, green: int) -> Floats:
         """(lanes,) part of the saturation flow that the groups *green* release."""
@@ -164,15 +168,19 @@ class JunctionTraffic:
                 for k, lane in enumerate(self.lanes)
                 if lane.stop and lane.groups & (before | green)
             ]
+        _, left, occupied = counts.tolist() if lit else ((), (), ())
         for k, stop, was_green, is_green in lit:
             flow = self._saturation[k]
-            gone, present = _sum(counts[1], stop), _sum(counts[2], stop) > 0
+            if was_green and is_green and not flow.learning:
+                continue
+            gone, present = _sum(left, stop), _sum(occupied, stop) > 0
             if gone < 0:
                 continue
             if not is_green:
                 flow.end(self._model.now_s)
                 self._saturation_veh_per_s[k] = flow.veh_per_h() / 3600.0
                 self.rates[:, k] = self._stage_share[:, k] * self._saturation_veh_per_s[k]
+                self.rates_learnt += 1
             elif was_green:
                 flow.see(self._model.now_s, gone, present)
             else:
@@ -184,7 +192,7 @@ class JunctionTraffic:
     def _note_working(self, now: Instant, counts: Counts) -> None:
         """Which loops of each lane can be believed from now on."""
         self._changes_seen = self._health.changes
-        entered = counts[0]
+        entered = counts[0].tolist()
         sourced = self._model.column("has_source")
         for k, lane in enumerate(self.lanes):
             if any(self._works[k]):
@@ -194,6 +202,7 @@ class JunctionTraffic:
                 bool(lane.advance) and _sum(entered, lane.advance) >= 0,
                 bool(sourced[k]),
             )
+        self._confidence_of_all = None
         self._measured = np.array([works[0] or works[1] for works in self._works], dtype=np.bool_)
         self._blind = [k for k, works in enumerate(self._works) if not any(works)]
 
@@ -220,13 +229,17 @@ class JunctionTraffic:
             raise ValueError(f"{name}: expected arrivals must be finite, 0 or more, one per second")
         self._expected[name] = (now.mono_ms, values)
 
-    def forecast(self, horizon_s: int) -> tuple[Floats, Floats]:
-        """(queue: (lanes,) vehicles, arrivals: (lanes, horizon_s) vehicles in each second)."""
-        queue = np.zeros(len(self.lanes))
-        arrivals = np.zeros((len(self.lanes), horizon_s))
-        self._model.forecast(queue, arrivals)
+    def forecast(self, horizon_s: int, more_rows: int = 0) -> tuple[Floats, Floats]:
+        """(queue: (lanes,) vehicles, arrivals: (lanes, horizon_s) vehicles in each second).
+
+        *more_rows* of zeros come after the lanes, for whatever else the caller has.
+        """
+        lanes = len(self.lanes)
+        queue = np.zeros(lanes + more_rows)
+        arrivals = np.zeros((lanes + more_rows, horizon_s))
+        self._model.forecast(queue[:lanes], arrivals[:lanes])
         if self._expected:
-            self._add_expected(arrivals)
+            self._add_expected(arrivals[:lanes])
         return queue, arrivals
 
     def _add_expected(self, arrivals: Floats) -> None:
@@ -273,15 +286,26 @@ class JunctionTraffic:
         return np.where(held_s >= BLOCKED_AFTER_S, BLOCKED_FACTOR, 1.0)
 
     @property
+    def any_blocked(self) -> bool:
+        """Whether any lane is: :attr:`blocked` is below 1 somewhere."""
+        return self._model.longest_held_s() >= BLOCKED_AFTER_S
+
+    @property
     def head_wait_s(self) -> Floats:
         """(lanes,) how long the first vehicle of each queue has waited, 0 where none is."""
-        since_s = self._model.column("head_since_s")
-        return np.where(since_s >= 0.0, self._model.now_s - since_s, 0.0)
+        return self._model.head_waits()
 
     @property
     def confidence(self) -> Floats:
-        """(lanes,) 0 to 1, by what works and how long ago it did."""
-        return np.array([self._confidence(k) for k in range(len(self.lanes))])
+        """(lanes,) 0 to 1, by what works and how long ago it did; the same array while it lasts."""
+        known = self._confidence_of_all
+        if known is None:
+            known = np.array([self._confidence(k) for k in range(len(self.lanes))])
+            known.flags.writeable = False
+            # Without any working loop a lane's confidence goes down from step to step.
+            if self._changes_seen == self._health.changes and not self._blind:
+                self._confidence_of_all = known
+        return known
 
     def _confidence(self, k: int) -> float:
         works = self._works[k]
@@ -337,11 +361,11 @@ class JunctionTraffic:
         return " + ".join(working) or self._substitutes.basis[k]
 
 
-def _sum(values: Counts, detectors: tuple[int, ...]) -> int:
+def _sum(values: Sequence[int], detectors: tuple[int, ...]) -> int:
     """Sum over *detectors*, -1 if one of them is unknown."""
     total = 0
     for d in detectors:
-        value = int(values[d])
+        value = values[d]
         if value < 0:
             return -1
         total += value

@@ -34,6 +34,12 @@ class TrafficModel(Protocol):
     def forecast(self, queue: Floats, arrivals: Floats) -> None:
         """Fill *queue*, (lanes,), and *arrivals*, (lanes, seconds), which have to be 0 before."""
 
+    def head_waits(self) -> Floats:
+        """(lanes,) how long the first vehicle of each queue has waited, 0 where none is."""
+
+    def longest_held_s(self) -> float:
+        """For how long the most blocked lane has stood in green."""
+
     def column(self, name: str) -> Floats:
         """One number of every lane, by its name in the reference."""
 
