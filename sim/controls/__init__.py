@@ -10,9 +10,9 @@ import importlib
 from collections.abc import Iterable, Mapping
 
 from sim.controls.base import Control, Prepared, Setup, Step
-from sim.controls.greedy import max_pressure, max_wave
+from sim.controls.greedy import longest_queue, max_pressure, max_wave
 from sim.controls.loop_driven import loop_driven
-from sim.controls.native import fixed, native
+from sim.controls.native import AS_SHIPPED, PAST_STANDING, SHORTER, fixed, native
 from sim.controls.splits import SplitsControl
 from sim.controls.tactical import TacticalNetwork
 from sim.controls.webster import webster, webster_coordinated
@@ -20,6 +20,7 @@ from sim.errors import BenchError
 
 __all__ = [
     "CONTROLS",
+    "SEE_LOOPS_OR_NOTHING",
     "Control",
     "Prepared",
     "Setup",
@@ -28,6 +29,8 @@ __all__ = [
     "find_control",
 ]
 
+_STOP_LINE_LOOP = "one loop per lane, 2 s before the stop line"
+_TIME_LOSS = "time loss of every vehicle within 100 m"
 _ALL = (
     Control(
         name="fixed",
@@ -37,15 +40,33 @@ _ALL = (
     ),
     Control(
         name="actuated",
-        sees="one loop per lane, 2 s before the stop line",
+        sees=_STOP_LINE_LOOP,
         summary="SUMO's gap-based control of the shipped stages, 5-50 s green",
         prepare=native("actuated"),
     ),
     Control(
+        name="actuated_max30",
+        sees=_STOP_LINE_LOOP,
+        summary="the same, 5-30 s green",
+        prepare=native("actuated", SHORTER),
+    ),
+    Control(
+        name="actuated_tuned",
+        sees=_STOP_LINE_LOOP,
+        summary="the same, green up to 1.5 x shipped, loops ignored after 15 s occupied",
+        prepare=native("actuated", PAST_STANDING),
+    ),
+    Control(
         name="delay_based",
-        sees="time loss of every vehicle within 100 m",
+        sees=_TIME_LOSS,
         summary="SUMO's delay-based control of the shipped stages, 5-50 s green",
         prepare=native("delay_based"),
+    ),
+    Control(
+        name="delay_based_tuned",
+        sees=_TIME_LOSS,
+        summary="the same, green up to the shipped one",
+        prepare=native("delay_based", AS_SHIPPED),
     ),
     Control(
         name="webster",
@@ -66,7 +87,7 @@ _ALL = (
             summary=f"max-pressure over the shipped stages, every {seconds} s",
             prepare=max_pressure(seconds),
         )
-        for seconds in (5, 10)
+        for seconds in (5, 10, 20)
     ),
     *(
         Control(
@@ -75,7 +96,16 @@ _ALL = (
             summary=f"most vehicles first over the shipped stages, every {seconds} s",
             prepare=max_wave(seconds),
         )
-        for seconds in (5, 10)
+        for seconds in (5, 10, 20)
+    ),
+    *(
+        Control(
+            name=f"longest_queue_{seconds}",
+            sees="every stopped vehicle within 200 m upstream",
+            summary=f"longest queue first over the shipped stages, every {seconds} s",
+            prepare=longest_queue(seconds),
+        )
+        for seconds in (10, 20)
     ),
     Control(
         name="splits",
@@ -95,6 +125,8 @@ _ALL = (
 )
 
 CONTROLS: Mapping[str, Control] = {control.name: control for control in _ALL}
+SEE_LOOPS_OR_NOTHING = frozenset({"fixed", "actuated", "actuated_max30", "actuated_tuned"})
+"""Peers that a street could have; the others know every vehicle, or the demand beforehand."""
 
 
 def choose_controls(names: Iterable[str]) -> tuple[Control, ...]:

@@ -1,7 +1,8 @@
-"""Max-pressure and MaxWave as in RESCO: every few seconds, the stage with most to serve.
+"""Max-pressure and MaxWave as in RESCO, and longest queue first: greedy every few seconds.
 
-Both know the position of every vehicle, so they are bounds to compare with rather than something a
-cabinet could run. Two details decide whether they work at all on real networks:
+They serve the stage with most to serve. All know the position of every vehicle, so they are bounds
+to compare with rather than something a cabinet could run. Two details decide whether they work at
+all on real networks:
 
 * A stop-line lane may be a stub of a metre, so lanes are followed upstream by distance.
 * A lane shared by several movements counts by the share of them that a stage serves, and a
@@ -19,13 +20,25 @@ from sim.convention import Convention
 from sim.network.programs import YELLOW
 from sim.simulation import Connection, Simulation
 
-WAVE_REACH_M = 50.0
-PRESSURE_REACH_M = 200.0
 _STOPPED_M_PER_S = 0.1
 _SHORTEST_GREEN_MS = 2_000
 _DEFAULT_YELLOW_S = 3.0
 _CLEARING_MAX_S = 4.0
 _PERMISSIVE_WEIGHT = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What makes a stage worth serving: vehicles upstream, perhaps less those downstream."""
+
+    reach_m: float
+    stopped_only: bool
+    less_beyond: bool
+
+
+_WAVE = Rule(reach_m=50.0, stopped_only=False, less_beyond=False)
+_PRESSURE = Rule(reach_m=200.0, stopped_only=True, less_beyond=True)
+_QUEUE = Rule(reach_m=200.0, stopped_only=True, less_beyond=False)
 
 Reach = tuple[tuple[str, float, float], ...]
 """Stretches of lanes: (lane, from position, to position), in metres along the lane."""
@@ -33,36 +46,39 @@ Reach = tuple[tuple[str, float, float], ...]
 
 def max_wave(decision_s: float) -> Callable[[Setup], Prepared]:
     """Serve the stage with most vehicles within 50 m of the stop line."""
-    return _greedy(decision_s, pressure=False)
+    return _greedy(decision_s, _WAVE)
 
 
 def max_pressure(decision_s: float) -> Callable[[Setup], Prepared]:
     """Serve the stage with most stopped vehicles upstream less downstream, within 200 m."""
-    return _greedy(decision_s, pressure=True)
+    return _greedy(decision_s, _PRESSURE)
 
 
-def _greedy(decision_s: float, *, pressure: bool) -> Callable[[Setup], Prepared]:
+def longest_queue(decision_s: float) -> Callable[[Setup], Prepared]:
+    """Serve the stage with most stopped vehicles upstream, within 200 m."""
+    return _greedy(decision_s, _QUEUE)
+
+
+def _greedy(decision_s: float, rule: Rule) -> Callable[[Setup], Prepared]:
     def prepare(setup: Setup) -> Prepared:
         def attach(simulation: Simulation) -> Step:
-            return _attach(simulation, setup.convention, decision_s, pressure=pressure)
+            return _attach(simulation, setup.convention, decision_s, rule)
 
         return Prepared(attach=attach)
 
     return prepare
 
 
-def _attach(
-    simulation: Simulation, convention: Convention, decision_s: float, *, pressure: bool
-) -> Step:
+def _attach(simulation: Simulation, convention: Convention, decision_s: float, rule: Rule) -> Step:
     connection = simulation.connection
     lanes = LaneGraph(connection)
-    eye = Eye(connection, stopped_only=pressure)
+    eye = Eye(connection, stopped_only=rule.stopped_only)
     lights = connection.trafficlight
     signals = []
     for signal in lights.getIDList():
         stages = _shipped_stages(connection, signal, convention)
         if len(stages) > 1:
-            views = _stage_views(connection, lanes, signal, stages, pressure=pressure)
+            views = _stage_views(connection, lanes, signal, stages, rule)
             signals.append(GreedySignal(signal, stages, views, round(decision_s * 1_000)))
 
     def step() -> None:
@@ -241,10 +257,8 @@ def _stage_views(
     lanes: LaneGraph,
     signal: str,
     stages: tuple[GreenStage, ...],
-    *,
-    pressure: bool,
+    rule: Rule,
 ) -> tuple[StageView, ...]:
-    reach_m = PRESSURE_REACH_M if pressure else WAVE_REACH_M
     controlled = connection.trafficlight.getControlledLinks(signal)
     links = [
         (index, link[0], link[1])
@@ -267,9 +281,9 @@ def _stage_views(
                 beyond[target] = max(beyond.get(target, 0.0), share)
         views.append(
             StageView(
-                tuple((w, lanes.upstream(lane, reach_m)) for lane, w in waiting.items()),
-                tuple((w, lanes.downstream(lane, reach_m)) for lane, w in beyond.items())
-                if pressure
+                tuple((w, lanes.upstream(lane, rule.reach_m)) for lane, w in waiting.items()),
+                tuple((w, lanes.downstream(lane, rule.reach_m)) for lane, w in beyond.items())
+                if rule.less_beyond
                 else (),
             )
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from sim.errors import ScenarioError
 from sim.network.net_file import read_net
@@ -12,6 +13,7 @@ from sim.network.programs import YELLOW, Phase, ShippedProgram, programs_in_forc
 from sim.scenario import Scenario
 
 GREEN = frozenset("Gg")
+_NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
 def shipped_programs(scenario: Scenario) -> tuple[ShippedProgram, ...]:
@@ -30,11 +32,16 @@ def is_green(phase: Phase) -> bool:
 
 
 def write_programs(
-    programs: Iterable[ShippedProgram], kind: str, program_id: str, path: Path
+    programs: Iterable[ShippedProgram],
+    kind: str,
+    program_id: str,
+    path: Path,
+    params: Mapping[str, str] = _NO_PARAMS,
 ) -> None:
-    """Write *programs* as an additional file of SUMO programs of type *kind*.
+    """Write *programs* as an additional file of SUMO programs of type *kind* with *params*.
 
-    SUMO runs the program that it loads last, so these replace those of the network.
+    SUMO runs the program that it loads last, so these replace those of the network. A program that
+    is of this type already keeps the parameters that *params* says nothing about.
     """
     root = ET.Element("additional")
     for program in programs:
@@ -45,9 +52,9 @@ def write_programs(
             "offset": f"{program.offset_s:g}",
         }
         logic = ET.SubElement(root, "tlLogic", attributes)
-        if kind == program.type:
-            for key, value in program.params:
-                ET.SubElement(logic, "param", {"key": key, "value": value})
+        own = dict(program.params) if kind == program.type else {}
+        for key, value in {**own, **params}.items():
+            ET.SubElement(logic, "param", {"key": key, "value": value})
         for phase in program.phases:
             ET.SubElement(logic, "phase", _attributes(phase))
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)

@@ -6,25 +6,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from sim.controls import CONTROLS
+from sim.controls import CONTROLS, SEE_LOOPS_OR_NOTHING
 from sim.results import Comparison, ControlResult, RunResult
 from sim.statistics import Estimate, mean_interval, paired_difference
 
 SHIPPED = "fixed"
 """The control that runs the plan which came with the network."""
-LOOPS_OR_LESS = frozenset({SHIPPED, "actuated"})
-"""Peers that a street cabinet could run with loops at the stop line, or with nothing at all."""
-
 LABELS = {
     "fixed": "Shipped plan",
     "actuated": "SUMO actuated",
+    "actuated_max30": "SUMO actuated, 30 s at most",
+    "actuated_tuned": "SUMO actuated, tuned",
     "delay_based": "SUMO delay-based",
+    "delay_based_tuned": "SUMO delay-based, tuned",
     "webster": "Webster (SUMO tool)",
     "webster_coordinated": "Webster + offsets (SUMO tools)",
     "max_pressure_5": "Max-pressure, 5 s",
     "max_pressure_10": "Max-pressure, 10 s",
+    "max_pressure_20": "Max-pressure, 20 s",
     "max_wave_5": "MaxWave, 5 s",
     "max_wave_10": "MaxWave, 10 s",
+    "max_wave_20": "MaxWave, 20 s",
+    "longest_queue_10": "Longest queue first, 10 s",
+    "longest_queue_20": "Longest queue first, 20 s",
     "splits": "Greenband splits",
     "adaptive": "Greenband adaptive",
 }
@@ -89,8 +93,8 @@ def cast(comparison: Comparison) -> Cast:
     return Cast(
         subject,
         baseline,
-        _best([control for control in rivals if control.name in LOOPS_OR_LESS]),
-        _best([control for control in rivals if control.name not in LOOPS_OR_LESS]),
+        _best([control for control in rivals if control.name in SEE_LOOPS_OR_NOTHING]),
+        _best([control for control in rivals if control.name not in SEE_LOOPS_OR_NOTHING]),
     )
 
 

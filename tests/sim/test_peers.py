@@ -5,19 +5,26 @@ The reference figures are medians over five seeds with RESCO's insertion rule an
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+
 import pytest
 
-from sim.controls import CONTROLS, choose_controls
+from sim.controls import CONTROLS, SEE_LOOPS_OR_NOTHING, Setup, choose_controls
 from sim.controls.greedy import GreedySignal, GreenStage, StageView
-from sim.convention import RESCO
+from sim.controls.native import AS_SHIPPED, PAST_STANDING, SUMO_DEFAULTS, native
+from sim.convention import FIELD, RESCO
 from sim.errors import BenchError
+from sim.network.programs import Phase
 from sim.run import RunSpec, run_once
 from sim.scenario import load_scenario
 
 REFERENCE_DELAY_S = {
     "fixed": 51.8,
     "actuated": 45.0,
+    "actuated_tuned": 44.4,
     "delay_based": 65.3,
+    "delay_based_tuned": 31.8,
+    "longest_queue_10": 24.3,
     "max_pressure_10": 28.7,
     "max_wave_10": 20.6,
     "max_wave_5": 21.5,
@@ -100,3 +107,36 @@ def test_every_green_lasts_two_seconds_at_least():
     crowd.counts = {"a": 9}
     assert signal.step(5_000, crowd) is None
     assert signal.step(6_000, crowd) == "ryG"
+
+
+def _written(prepare, crossroads, folder):
+    scenario = load_scenario(str(crossroads))
+    prepared = prepare(Setup(scenario=scenario, convention=FIELD, folder=folder))
+    return ET.parse(prepared.additional[0]).getroot()
+
+
+def test_a_tuned_peer_caps_the_green_by_the_shipped_one(crossroads, tmp_path):
+    root = _written(native("actuated", PAST_STANDING), crossroads, tmp_path)
+    greens = [phase for phase in root.iter("phase") if "G" in phase.get("state")]
+    greens = [phase for phase in greens if "y" not in phase.get("state")]
+    assert greens
+    for phase in greens:
+        shortest, longest = float(phase.get("minDur")), float(phase.get("maxDur"))
+        assert longest == max(shortest, 1.5 * float(phase.get("duration")))
+    params = {param.get("key"): param.get("value") for param in root.iter("param")}
+    assert params == {"jam-threshold": "15"}
+
+
+def test_an_untuned_peer_keeps_the_network_s_own_bounds():
+    bounded = Phase(20.0, "Gr", 7.0, 33.0)
+    free = Phase(20.0, "Gr", 20.0, 20.0)
+    assert SUMO_DEFAULTS.bounds_s(bounded) == (7.0, 33.0)
+    assert SUMO_DEFAULTS.bounds_s(free) == (5.0, 50.0)
+    assert AS_SHIPPED.bounds_s(bounded) == (7.0, 20.0)
+    assert AS_SHIPPED.bounds_s(Phase(3.0, "Gr", 3.0, 3.0)) == (5.0, 5.0)
+
+
+def test_peers_that_see_loops_or_nothing_are_named():
+    assert set(CONTROLS) >= SEE_LOOPS_OR_NOTHING
+    for name in SEE_LOOPS_OR_NOTHING:
+        assert CONTROLS[name].sees in {"nothing", "one loop per lane, 2 s before the stop line"}
