@@ -3,7 +3,8 @@
 Run from the top of the repository: ``python -m benchmarks.matrix``. It takes hours, so every
 finished run is kept on disk, and the same command goes on where it was stopped, by Ctrl-C or by
 its budget of time; runs whose code, scenario or SUMO has changed since are made again.
-``--report`` makes the tables of what there is.
+``--report`` makes the tables of what there is. ``--preset`` names one of the matrices that
+``benchmarks/RESULTS.md`` is made of; other options change it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import NoReturn
 
+from benchmarks.bound import BOUND_CONTROLS
 from benchmarks.its_peer import ITS_CONTROLS, is_installed
+from benchmarks.presets import OURS, PRESETS, describe, with_faults_seed
 from benchmarks.published import SCENARIOS
 from benchmarks.record.plan import Cell, Matrix
 from benchmarks.record.store import Failure, Record, Store
@@ -27,7 +30,7 @@ from benchmarks.record.tables import report
 from controller.violations import InvalidError
 from sim import run as runner
 from sim.catalogue import fetch_scenario, is_catalogued
-from sim.controls import CONTROLS
+from sim.controls import CONTROLS, find_control
 from sim.convention import convention
 from sim.detector_faults import parse_faults
 from sim.detector_layout import LAYOUTS, check_layout
@@ -36,7 +39,8 @@ from sim.results import RunResult
 from sim.scenario import Scenario, load_scenario
 
 Say = Callable[[str], None]
-_INTERRUPTED = 130
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 
 
 @dataclass
@@ -68,7 +72,8 @@ class Progress:
 
 
 def _same_run(one: Cell, other: Cell) -> bool:
-    return one.label == other.label and _same_scenario(one, other)
+    alike = one.label == other.label and one.spec.scale == other.spec.scale
+    return alike and _same_scenario(one, other)
 
 
 def _same_scenario(one: Cell, other: Cell) -> bool:
@@ -132,7 +137,7 @@ def _run(cell: Cell, runs: runner.Runs) -> Record | BenchError:
     try:
         return runner.run_once(cell.spec, runs)
     except (BenchError, InvalidError) as error:
-        ours = CONTROLS[cell.spec.control].ours if cell.spec.control in CONTROLS else False
+        ours = find_control(cell.spec.control).ours
         return BenchError(str(error)) if ours else Failure(str(error))
 
 
@@ -154,9 +159,13 @@ def _take(
         say(progress.line(cell, f"FAILED, nothing kept ({outcome})"))
 
 
-def chosen_controls(names: Iterable[str], say: Say) -> dict[str, str]:
-    """Label to name of the controls called *names*; ``all`` includes the installed extra peers."""
-    known = {**{name: name for name in CONTROLS}, **ITS_CONTROLS}
+def chosen_controls(names: Iterable[str], say: Say, variants: Iterable[str] = ()) -> dict[str, str]:
+    """Label to name of the controls called *names*; ``all`` includes the installed extra peers.
+
+    *variants* are labels that our control has in this matrix besides its name.
+    """
+    known = {**{name: name for name in CONTROLS}, **ITS_CONTROLS, **BOUND_CONTROLS}
+    known |= dict.fromkeys(variants, OURS)
     chosen: dict[str, str] = {}
     for name in names:
         if name == "all":
@@ -206,9 +215,15 @@ def scales_of(text: str) -> tuple[float, ...]:
     return scales
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def _parser(description: str, preset: str | None = None) -> argparse.ArgumentParser:
+    """The command line; what *preset* says are its defaults."""
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=describe(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add = parser.add_argument
+    add("--preset", choices=PRESETS, help="see below; other options change it")
     add("--scenarios", default="all", help="names or paths with commas between, or all")
     add("--controls", default="all", help="names with commas between, or all")
     add("--seeds", default="1-10", help="such as 1-10 or 1,2,5")
@@ -222,73 +237,92 @@ def _parser() -> argparse.ArgumentParser:
     add("--budget", type=float, metavar="MINUTES", help="start no run after this long")
     add("--retry", action="store_true", help="try runs again that could not be made")
     add("--report", nargs="?", const="-", metavar="FILE", help="tables instead of runs")
+    if preset is not None:
+        parser.set_defaults(**PRESETS[preset].options)
     return parser
 
 
-def _matrix(options: argparse.Namespace) -> Matrix:
+def parsed(arguments: Sequence[str] | None, description: str) -> argparse.Namespace:
+    """The options, those that are not given being the preset's, and only then the usual ones."""
+    preset = _parser(description).parse_args(arguments).preset
+    return _parser(description, preset).parse_args(arguments)
+
+
+def matrix_of(options: argparse.Namespace) -> Matrix:
+    """The matrix that *options* of :func:`parsed` ask for; raises :class:`BenchError`."""
     faults = options.failed_detectors
+    preset = PRESETS[options.preset] if options.preset else None
+    detection = with_faults_seed(preset.detection, options.faults_seed) if preset else {}
+    usual_seeds = preset is not None and options.seeds == preset.options["seeds"]
+    controls = chosen_controls(options.controls.split(","), to_stderr, detection)
     return Matrix(
         scenarios=chosen_scenarios(options.scenarios.split(",")),
-        controls=chosen_controls(options.controls.split(","), _to_stderr),
+        controls=controls,
         seeds=seeds_of(options.seeds),
         conventions=[convention(name) for name in options.conventions.split(",")],
         scales=scales_of(options.scales),
         layout=check_layout(options.layout),
         faults=parse_faults(faults, options.faults_seed) if faults else None,
+        detection={label: each for label, each in detection.items() if label in controls},
+        more_seeds=preset.more_seeds if preset and usual_seeds else {},
     )
 
 
-def _to_stderr(text: str) -> None:
+def to_stderr(text: str) -> None:
+    """Say *text* beside the tables."""
     print(text, file=sys.stderr, flush=True)
 
 
-def _interrupt(_number: int, _frame: object) -> NoReturn:
+def interrupt(_number: int, _frame: object) -> NoReturn:
+    """End as after Ctrl-C: for SIGTERM."""
     raise KeyboardInterrupt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the runs or the tables; returns the exit code."""
-    options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    options = parsed(arguments, description=(__doc__ or "").splitlines()[0])
+    signal.signal(signal.SIGTERM, interrupt)
     store = Store(options.store)
     try:
-        matrix = _matrix(options)
+        matrix = matrix_of(options)
         if options.report is not None:
-            _write(report(matrix, store), options.report)
+            write(report(matrix, store), options.report)
             code = 0
         else:
-            code = _make(matrix, store, options)
+            code = make(matrix, store, options)
     except BenchError as error:
-        _to_stderr(f"matrix: {error}")
+        to_stderr(f"matrix: {error}")
         return 1
     except KeyboardInterrupt:
-        _to_stderr("stopped: finished runs are kept, the same command goes on")
-        return _INTERRUPTED
+        to_stderr("stopped: finished runs are kept, the same command goes on")
+        return INTERRUPTED
     for path in store.unreadable:
-        _to_stderr(f"{path} could not be read and was not used")
+        to_stderr(f"{path} could not be read and was not used")
     return code
 
 
-def _make(matrix: Matrix, store: Store, options: argparse.Namespace) -> int:
+def make(matrix: Matrix, store: Store, options: argparse.Namespace) -> int:
+    """Make the runs of *matrix* with the ``budget``, ``workers`` and ``retry`` of *options*."""
     budget_s = None if options.budget is None else 60 * options.budget
     progress = make_runs(
         matrix,
         store,
-        say=_to_stderr,
+        say=to_stderr,
         workers=options.workers,
         budget_s=budget_s,
         retry=options.retry,
     )
     if progress.ahead:
         left_min = progress.left_s() / 60
-        _to_stderr(
+        to_stderr(
             f"the budget is used up, {len(progress.ahead)} runs are left "
             f"(about {left_min:.0f} min): the same command goes on"
         )
     return 1 if progress.failed else 0
 
 
-def _write(text: str, target: str) -> None:
+def write(text: str, target: str) -> None:
+    """Write *text* to the file *target*, or print it for ``-``; raises :class:`BenchError`."""
     if target == "-":
         print(text, end="")
         return

@@ -50,6 +50,13 @@ def control_version(control: Control) -> str:
     return digest.hexdigest()[:16]
 
 
+def code_of(names: Iterable[str]) -> str:
+    """The hash of the modules *names* and all that they import of this project."""
+    modules = reached(names)
+    told = (f"{name}\n{_meaning(modules[name])}\n" for name in sorted(modules))
+    return hashlib.sha256("".join(told).encode()).hexdigest()[:16]
+
+
 def _own_modules(control: Control) -> Iterator[str]:
     """The module of the control, and those of what its ``prepare`` was made from.
 
@@ -77,7 +84,7 @@ def reached(names: Iterable[str]) -> dict[str, Path]:
         if source is None or name in found or name in _NO_BEHAVIOUR:
             continue
         found[name] = source
-        ahead += _imported(_tree(source))
+        ahead += _imported(source)
     return found
 
 
@@ -90,14 +97,15 @@ def _source(module: str) -> Path | None:
     return next((each for each in candidates if each.is_file()), None)
 
 
-def _imported(tree: ast.Module) -> list[str]:
-    names = []
-    for node in ast.walk(tree):
+@cache
+def _imported(source: Path) -> tuple[str, ...]:
+    names: list[str] = []
+    for node in ast.walk(_tree(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return names
+    return tuple(names)
 
 
 def _kernels(sources: Iterable[Path]) -> list[Path]:
@@ -110,7 +118,8 @@ def _tree(source: Path) -> ast.Module:
     return ast.parse(source.read_text(encoding="utf-8"))
 
 
-def _meaning(source: Path, names: Iterable[str] = ()) -> str:
+@cache
+def _meaning(source: Path, names: tuple[str, ...] = ()) -> str:
     """The syntax tree of *source* without docstrings; of the definitions *names* if given."""
     tree = _tree(source)
     if wanted := set(names):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmarks.record.store import Record, Store
 from sim.controls import find_control
@@ -23,7 +23,16 @@ class Cell:
 
     def __str__(self) -> str:
         spec = self.spec
-        return f"{spec.scenario.name} {spec.convention.name} {self.label} seed {spec.seed}"
+        demand = "" if spec.scale == 1 else f" x{spec.scale:g}"
+        return f"{spec.scenario.name} {spec.convention.name}{demand} {self.label} seed {spec.seed}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """Which detectors a control of ours has, and which of them have failed."""
+
+    layout: str = "all"
+    faults: DetectorFaults | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +40,8 @@ class Matrix:
     """Everything against everything. ``controls``: label to the name that the bench knows.
 
     ``layout`` and ``faults`` concern the controls of ours only, so that a table shows them with
-    failed detectors beside peers that are as always.
+    failed detectors beside peers that are as always; ``detection`` says for single labels what
+    they have instead. ``more_seeds``: by the name of a scenario, seeds besides ``seeds``.
     """
 
     scenarios: Sequence[Scenario]
@@ -41,13 +51,17 @@ class Matrix:
     scales: Sequence[float] = (1.0,)
     layout: str = "all"
     faults: DetectorFaults | None = None
+    detection: Mapping[str, Detection] = field(default_factory=dict)
+    more_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def cells(self) -> Iterator[Cell]:
         """Every run, seed by seed, so that an unfinished matrix already compares every control."""
-        for seed in self.seeds:
+        more = (seed for scenario in self.scenarios for seed in self.seeds_of(scenario))
+        for seed in dict.fromkeys((*self.seeds, *more)):
+            scenarios = [each for each in self.scenarios if seed in self.seeds_of(each)]
             for convention in self.conventions:
                 for scale in self.scales:
-                    for scenario in self.scenarios:
+                    for scenario in scenarios:
                         for label in self.controls:
                             yield self.cell(scenario, label, seed, convention, scale)
 
@@ -55,7 +69,7 @@ class Matrix:
         self, scenario: Scenario, label: str, seed: int, convention: Convention, scale: float
     ) -> Cell:
         """The run of one control with one seed."""
-        ours = self.is_ours(label)
+        detection = self.detection_of(label)
         return Cell(
             label,
             RunSpec(
@@ -64,10 +78,20 @@ class Matrix:
                 seed=seed,
                 convention=convention,
                 scale=scale,
-                layout=self.layout if ours else "all",
-                faults=self.faults if ours else None,
+                layout=detection.layout,
+                faults=detection.faults,
             ),
         )
+
+    def seeds_of(self, scenario: Scenario) -> tuple[int, ...]:
+        """The seeds that *scenario* is run with."""
+        return tuple(dict.fromkeys((*self.seeds, *self.more_seeds.get(scenario.name, ()))))
+
+    def detection_of(self, label: str) -> Detection:
+        """The detectors of the control called *label*: of a peer, all of them."""
+        if not self.is_ours(label):
+            return Detection()
+        return self.detection.get(label, Detection(layout=self.layout, faults=self.faults))
 
     def is_ours(self, label: str) -> bool:
         """Whether the control called *label* is one of ours."""
@@ -93,7 +117,7 @@ def group(matrix: Matrix, store: Store, convention: Convention, scale: float) ->
             scenario.name: _runs(
                 {
                     seed: store.find(cell.spec, label)
-                    for seed in matrix.seeds
+                    for seed in matrix.seeds_of(scenario)
                     for cell in [matrix.cell(scenario, label, seed, convention, scale)]
                 }
             )

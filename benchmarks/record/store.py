@@ -69,6 +69,23 @@ class Store:
         scratch.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         scratch.replace(path)
 
+    def find_note(self, spec: RunSpec, label: str) -> str | None:
+        """What was written down about the run *spec*; None if nothing was."""
+        try:
+            return self._note_path(spec, label).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    def keep_note(self, spec: RunSpec, label: str, text: str) -> None:
+        """Write *text* down about the run *spec*, which is on record."""
+        path = self._note_path(spec, label)
+        scratch = path.with_suffix(f".{os.getpid()}.part")
+        scratch.write_text(text, encoding="utf-8")
+        scratch.replace(path)
+
+    def _note_path(self, spec: RunSpec, label: str) -> Path:
+        return self._path(spec, label, run_key(spec)).with_suffix(".txt")
+
     def _path(self, spec: RunSpec, label: str, key: dict[str, Any]) -> Path:
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
         group = f"{spec.convention.name}-x{spec.scale:g}"
