@@ -74,6 +74,11 @@ class SignalGroup:
         """Whether the group's lamps show walk and don't walk."""
         return self.kind is GroupKind.PEDESTRIAN
 
+    @property
+    def red_ms(self) -> int:
+        """The shortest red between two greens: ``revert_ms``, and a moment where that is 0."""
+        return max(1, self.revert_ms)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
@@ -233,16 +238,27 @@ class Intersection:
         """Shortest time from the first group ending until every group of *to_mask* may be green.
 
         Groups in both masks stay green, except those that the yellow trap ends and brings back
-        after their red revert. Zero when nothing that ends hinders what starts.
+        after their red. Zero when nothing that ends hinders what starts.
+        """
+        return max((lead_ms for _, lead_ms in self.leads_ms(from_mask, to_mask)), default=0)
+
+    def leads_ms(self, from_mask: int, to_mask: int) -> tuple[tuple[int, int], ...]:
+        """(group, how long before the end of the change its green ends) of all that end.
+
+        These are the groups of *from_mask* that *to_mask* does not have, and the streams that the
+        yellow trap ends with them. Such a stream comes back with the next stage and not before, so
+        a permissive group that takes it along leaves it the time for its yellow and its red.
         """
         leaving = from_mask & ~to_mask
-        ending = self.ending_with(leaving, from_mask)
-        returning = ending & to_mask
-        starting = to_mask & ~from_mask | returning
-        longest = max((self.lead_ms(i, starting) for i in bits(ending)), default=0)
-        for j in bits(returning):
-            longest = max(longest, self.groups[j].ending_ms + self.groups[j].revert_ms)
-        return longest
+        starting = to_mask & ~(from_mask & ~self.ending_with(leaving, from_mask))
+        leads: dict[int, int] = {}
+        for i in bits(leaving):
+            together, lead_ms = self.ending_with(1 << i, from_mask), self.lead_ms(i, starting)
+            for j in bits(together & to_mask):
+                lead_ms = max(lead_ms, self.groups[j].ending_ms + self.groups[j].red_ms)
+            for j in bits(together):
+                leads[j] = max(leads.get(j, 0), lead_ms)
+        return tuple(leads.items())
 
     def lead_ms(self, group: int, starting: int) -> int:
         """How long before the groups in *starting* turn green *group* has to end its green.

@@ -111,7 +111,7 @@ def _start(site: Intersection, lamps: LampState, clock_ms: int) -> LampState:
     for i in sorted(bits(waiting & ~hindered), key=lambda i: (lamps.since_ms[i], i)):
         if site.conflicts[i] & (lit | started):
             continue
-        legal_ms = lamps.since_ms[i] + max(1, site.groups[i].revert_ms)  # red is always shown
+        legal_ms = lamps.since_ms[i] + site.groups[i].red_ms
         for j in bits(site.conflicts[i]):
             legal_ms = max(legal_ms, lamps.ended_ms[j] + site.intergreen_ms[j][i])
         if clock_ms >= legal_ms:

@@ -153,14 +153,37 @@ def check_schedule(schedule: StageSchedule, site: Intersection) -> CheckedSchedu
 def minimum_splits_ms(site: Intersection, masks: tuple[int, ...]) -> tuple[int, ...]:
     """Shortest legal split of each stage of a sequence: minimum green (or walk) and interstage.
 
-    Groups that stay green into the next stage may spend their minimum there.
+    Groups that stay green into the next stage may spend their minimum there. A stage also lasts
+    until the groups that ended before it may be lit again after it, or let others be lit.
     """
     minimums = []
     for k, mask in enumerate(masks):
-        following = masks[(k + 1) % len(masks)]
+        before, following = masks[k - 1], masks[(k + 1) % len(masks)]
         leaving = site.ending_with(mask & ~following, mask)
-        minimums.append(site.stage_minimum_ms(leaving) + site.interstage_ms(mask, following))
+        shortest_ms = site.stage_minimum_ms(leaving) + site.interstage_ms(mask, following)
+        for present in (site.all_groups, ~site.pedestrian_groups):
+            owed_ms = _owed_ms(site, before & present, mask & present, following & present)
+            shortest_ms = max(shortest_ms, owed_ms)
+        minimums.append(shortest_ms)
     return tuple(minimums)
+
+
+def _owed_ms(site: Intersection, before: int, mask: int, following: int) -> int:
+    """From the green of *mask* until the groups that ended with *before* may let *following* start.
+
+    They owe their red, if they come back, and their intergreens.
+    """
+    ending = site.ending_with(mask & ~following, mask)
+    starting = following & ~(mask & ~ending)
+    owed_ms = 0
+    for i, lead_ms in site.leads_ms(before, mask):
+        if mask >> i & 1:
+            continue
+        needed_ms = site.lead_ms(i, starting)
+        if starting >> i & 1:
+            needed_ms = max(needed_ms, site.groups[i].ending_ms + site.groups[i].red_ms)
+        owed_ms = max(owed_ms, needed_ms - lead_ms)
+    return owed_ms
 
 
 def plan_violations(plan: TimingPlan, site: Intersection) -> Iterator[Violation]:
@@ -207,7 +230,8 @@ def _split_violations(plan: TimingPlan, site: Intersection) -> Iterator[Violatio
                 "split",
                 f"plan {plan.name}, stage {k + 1} ({entry.stage})",
                 f"split {entry.split_ms} ms is below {minimum} ms "
-                "(minimum green or walk, and the interstage to the next stage)",
+                "(minimum green or walk and the interstage to the next stage, or the red and "
+                "the intergreens that the groups before it owe those after it)",
             )
     served = 0
     for mask in masks:

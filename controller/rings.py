@@ -313,7 +313,7 @@ def _cross(scene: Scene, seq: RingSequence, target: _Target, reason: Reason) -> 
         target.active,
         ends_ms,
         base_ms,
-        scene.lamps.green & target.change.wanted,
+        scene.lamps.green & ~target.change.ending,
         ((scene.clock_ms + target.change.duration_ms, target.change.wanted),),
         scene.clock_ms,
         reason,

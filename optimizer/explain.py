@@ -23,6 +23,7 @@ from optimizer.search import Bound, SearchProblem, SearchResult
 WAITING_SHOWN = 4
 """Lanes and crossings that a line names; the longest waits first."""
 LEAST_QUEUE_VEH = 0.5
+CLOSED_SHOWN = 4
 SOON_S = 10
 FREELY = 0.75
 """A lane that gets less than this part of its best rate is served badly."""
@@ -56,6 +57,9 @@ def explain(grounds: Grounds) -> str:
     parts = [_change(grounds) if _changes(grounds) else _stay(grounds)]
     if grounds.result.bound is Bound.MAX_WAIT:
         parts.append(_wait_limit(grounds))
+    closed = _closed(grounds)
+    if closed:
+        parts.append(f"strategic bounds close {closed}")
     waiting, coming = _waiting(grounds), _coming(grounds)
     parts.append(f"waiting: {waiting}" if waiting else "nobody waits elsewhere")
     if coming:
@@ -101,6 +105,9 @@ def _stay(grounds: Grounds) -> str:
     if result.bound is Bound.MIN_GREEN:
         left_s = int(problem.changes.ready["min_green_s"][problem.stage]) - problem.green_s
         why = f"minimum green has {left_s} s to run"
+    elif result.bound is Bound.STRATEGIC:
+        left_s = int(problem.changes.ready["min_green_s"][problem.stage]) - problem.green_s
+        why = f"strategic bounds hold it for {left_s} s"
     elif math.isinf(result.change_cost_s):
         why = "every change now was sure to cost more"
     else:
@@ -120,6 +127,8 @@ def _change(grounds: Grounds) -> str:
     text = f"change to {stage_in_words(site, result.next_stage)} from {before}: "
     if result.bound is Bound.MAX_GREEN:
         return text + "its maximum green is over"
+    if result.bound is Bound.STRATEGIC:
+        return text + "strategic bounds end it"
     if math.isinf(result.stay_cost_s):
         return text + "staying was sure to cost more"
     return text + f"saves {max(0.0, result.stay_cost_s - result.change_cost_s):.0f} veh·s"
@@ -130,6 +139,17 @@ def _wait_limit(grounds: Grounds) -> str:
     if late_s:
         return f"bound by maximum wait, which can't be kept any more ({late_s} s late in all)"
     return "bound by maximum wait"
+
+
+def _closed(grounds: Grounds) -> str:
+    """The stages that could follow now if no strategic bounds stood against it."""
+    changes, stage = grounds.problem.changes, grounds.problem.stage
+    if changes.unbounded is None or grounds.result.bound is Bound.MIN_GREEN:
+        return ""
+    closed = changes.unbounded.ready["allowed"][stage] > changes.ready["allowed"][stage]
+    names = [grounds.site.stages[k].name for k in np.flatnonzero(closed)]
+    more = [f"{len(names) - CLOSED_SHOWN} more"] if len(names) > CLOSED_SHOWN else []
+    return ", ".join(names[:CLOSED_SHOWN] + more)
 
 
 def _waiting(grounds: Grounds) -> str:

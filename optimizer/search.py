@@ -126,6 +126,11 @@ class Bound(Enum):
     MIN_GREEN = "minimum green"
     MAX_GREEN = "maximum green"
     MAX_WAIT = "maximum wait"
+    STRATEGIC = "strategic bounds"
+
+
+OF_LAST_RANK = (Bound.NONE, Bound.MAX_GREEN)
+"""What a wait limit is named before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,15 +270,9 @@ def _result(
     def in_seconds(total: int) -> float:
         return (total - before) / units if total < beyond else math.inf
 
-    ready = problem.changes.ready
-    if problem.green_s < ready["min_green_s"][problem.stage]:
-        bound = Bound.MIN_GREEN
-    elif late or late_estimate < cost:
+    bound = _green_bound(problem)
+    if bound in OF_LAST_RANK and (late or late_estimate < cost):
         bound = Bound.MAX_WAIT
-    elif problem.green_s >= ready["max_green_s"][problem.stage]:
-        bound = Bound.MAX_GREEN
-    else:
-        bound = Bound.NONE
     return SearchResult(
         plan=plan,
         cost_s=cost / units,
@@ -288,3 +287,15 @@ def _result(
         departures=departures,
         lanes=problem.changes.n_lanes,
     )
+
+
+def _green_bound(problem: SearchProblem) -> Bound:
+    """The limit on the running green that decides, if any does."""
+    changes, stage, green_s = problem.changes, problem.stage, problem.green_s
+    own = (changes.unbounded or changes).ready
+    if green_s < changes.ready["min_green_s"][stage]:
+        return Bound.MIN_GREEN if green_s < own["min_green_s"][stage] else Bound.STRATEGIC
+    maximum_s = changes.ready["max_green_s"][stage]
+    if green_s >= maximum_s:
+        return Bound.MAX_GREEN if maximum_s == own["max_green_s"][stage] else Bound.STRATEGIC
+    return Bound.NONE

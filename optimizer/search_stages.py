@@ -6,7 +6,8 @@ checked and laid out once and then searched over every second (:mod:`optimizer.s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -43,6 +44,8 @@ class StageChanges:
     min_green_s: ArrayLike
     max_green_s: ArrayLike
     allowed: ArrayLike
+    unbounded: StageChanges | None = None
+    """The same without strategic bounds, where there are any."""
     n_stages: int = field(init=False)
     n_lanes: int = field(init=False)
     ready: dict[str, Integers] = field(init=False, repr=False)
@@ -88,6 +91,18 @@ class StageChanges:
             "allowed": allowed,
         }
         put(self, "ready", {name: np.ascontiguousarray(array) for name, array in ready.items()})
+
+    def within(
+        self, min_green_s: Sequence[int], max_green_s: Sequence[int], allowed: Integers
+    ) -> StageChanges:
+        """The same changes within strategic bounds."""
+        return replace(
+            self,
+            min_green_s=min_green_s,
+            max_green_s=max_green_s,
+            allowed=allowed,
+            unbounded=self,
+        )
 
     @cached_property
     def compiled(self) -> Any:  # noqa: ANN401

@@ -68,12 +68,12 @@ class _Change:
     """One change, in whole seconds."""
 
     def __init__(self, site: Intersection, before: int, after: int) -> None:
-        ending = site.ending_with(before & ~after, before)
-        starting = after & (~before | ending)
-        duration_ms = site.interstage_ms(before, after)
+        leads_ms = dict(site.leads_ms(before, after))
+        duration_ms = max(leads_ms.values(), default=0)
+        ending = sum(1 << i for i in leads_ms)
         self._before = before
-        self._starting = starting
-        self._released_ms = {i: duration_ms - site.lead_ms(i, starting) for i in bits(ending)}
+        self._starting = after & (~before | ending)
+        self._released_ms = {i: duration_ms - lead_ms for i, lead_ms in leads_ms.items()}
         self.duration_s = max(1, _seconds_up(duration_ms))
 
     def stops_s(self, groups: int) -> int:

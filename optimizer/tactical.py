@@ -10,6 +10,7 @@ lane by lane (:mod:`optimizer.fallback`), and issues nothing once none is left.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,11 +20,15 @@ from controller.detection import SiteReadings
 from controller.intersection import Intersection, bits
 from controller.plan import ScheduledStage, StageSchedule, TimingPlan
 from controller.signals import Fault, Outputs
+from optimizer.bounded_changes import BoundedChanges
+from optimizer.bounds import StrategicBounds, check_bounds
 from optimizer.capacity import least_saturation
 from optimizer.delay import Floats
 from optimizer.explain import PLAN_IN_FORCE, Grounds, explain, limit
 from optimizer.fallback import AssumedDemand, DetectionWatch
 from optimizer.fault_log import FaultLog
+from optimizer.links import Link
+from optimizer.neighbours import Neighbourhood
 from optimizer.search import (
     Plan,
     SearchProblem,
@@ -41,6 +46,8 @@ WALK_RATE_PER_S = 5.0
 CAPACITY_REVIEW_MS = 60_000
 FLOW_GAIN = 0.25
 """Of a review: the demand is a mean over about four minutes."""
+HELD_UP_MAX = 2.0
+"""Vehicles of other lanes that each vehicle of a queue counts for at most."""
 OVER_CAPACITY = 1.0
 WITHIN_CAPACITY = 0.95
 CHANGING = "change under way"
@@ -60,6 +67,11 @@ class TacticalSettings:
     """Who has waited longer counts more with every second."""
     pedestrian_weight: float = 1.0
     ttl_ms: int = 5_000
+    platoons: bool = False
+    """Expect what the neighbours announce. Neutral where entry loops see far enough ahead; worse
+    in a network that is full, where plans don't come true."""
+    full_streets: bool = True
+    """Don't send vehicles where the neighbours say that there is no room."""
     search: SearchSettings = field(default_factory=SearchSettings)
 
 
@@ -111,6 +123,7 @@ class TacticalControl:
     ``order``: positions in ``site.stages`` that have to follow each other in this order (sites over
     several nodes), or None where any stage may follow any other. ``plan`` is the one that the
     site was shipped with: its splits say what to expect of lanes of which nothing is known.
+    *links* lead to and from the neighbours; :attr:`neighbours` takes and makes their messages.
     """
 
     def __init__(
@@ -119,6 +132,7 @@ class TacticalControl:
         *,
         order: tuple[int, ...] | None = None,
         plan: TimingPlan | None = None,
+        links: Sequence[Link] = (),
         settings: TacticalSettings = TacticalSettings(),
     ) -> None:
         self.site = site
@@ -127,7 +141,9 @@ class TacticalControl:
         self._horizon_s = settings.horizon_s if order is None else settings.ordered_horizon_s
         self._crossings = tuple(bits(site.pedestrian_groups))
         self.traffic = JunctionTraffic(site)
+        self.neighbours = Neighbourhood(site, self.traffic.layout, links)
         self._changes: dict[int, StageChanges] = {}
+        self._bounds: BoundedChanges | None = None
         self._plan: Plan = ()
         self._planned_ms = 0
         self._target = 0
@@ -151,6 +167,9 @@ class TacticalControl:
     def observe(self, now: Instant, readings: SiteReadings, outputs: Outputs) -> None:
         """Readings since the last call, and what the lamps showed meanwhile."""
         self.traffic.observe(now, readings, outputs.green)
+        if self._settings.platoons:
+            self.neighbours.learn(now, self.traffic.passed)
+        self.neighbours.full = self.traffic.full_entries()
         self._green = outputs.green
         self._confidence = self.traffic.confidence
         self._assumed.advance(now, self._confidence, outputs.green)
@@ -159,6 +178,19 @@ class TacticalControl:
     def faults(self) -> tuple[Fault, ...]:
         """What is wrong now: detectors, clock, stages that leave a lane out, too much demand."""
         return (*self.traffic.faults(), *self._lasting, *self._over_capacity)
+
+    def bound(self, bounds: StrategicBounds | None) -> None:
+        """Move within *bounds* as long as they are valid; None: within none.
+
+        Raises :class:`~controller.violations.InvalidError` naming every violation; those in force
+        then stay.
+        """
+        if bounds is None:
+            self._bounds = None
+            return
+        previous = None if self._bounds is None else self._bounds.bounds
+        checked = check_bounds(bounds, self.site, self._rules.order, previous)
+        self._bounds = BoundedChanges(checked, self.site, self._changes_for)
 
     def decide(self, now: Instant, running: Running) -> Decision:
         """The schedule from now on, given what is *running*."""
@@ -172,6 +204,8 @@ class TacticalControl:
         grounds = self._search(now, running, running.stage)
         result = grounds.result
         self._plan, self._planned_ms = result.plan, now.mono_ms
+        if self._settings.platoons:
+            self.neighbours.plan(now, result.departures_veh[: len(self.traffic.lanes)])
         self._target = target = result.next_stage
         hold_s = next((hold for stage, hold in result.plan if stage == target and hold > 0), 1)
         return Decision(
@@ -185,9 +219,14 @@ class TacticalControl:
     def _search(self, now: Instant, running: Running, stage: int) -> Grounds:
         # Who walks now is no longer called, but has to clear the road before it goes on.
         walking = self._green & self.site.stage_masks[stage]
-        changes = self._changes_for((running.called | walking) & self.site.pedestrian_groups)
+        pedestrians = (running.called | walking) & self.site.pedestrian_groups
+        changes = self._changes_for(pedestrians)
+        if self._bounds is not None:
+            changes = self._bounds.at(now.utc_ms, stage, running.green_s, pedestrians)
         lanes = len(self.traffic.lanes)
         queue, arrivals = self.traffic.forecast(self._horizon_s, len(self._crossings))
+        if self._settings.platoons:
+            self.neighbours.meet(self.traffic.to_lane, arrivals[:lanes])
         self._assumed.fill(queue[:lanes], arrivals[:lanes])
         self._review_capacity(now, arrivals[:lanes])
         wait_s = self._assumed.waits_s(self.traffic.head_wait_s)
@@ -201,10 +240,10 @@ class TacticalControl:
             changes=changes,
             arrivals_veh=arrivals,
             queue_veh=queue,
-            rate_veh_per_s=self._rates(),
+            rate_veh_per_s=self._rates(now),
             stage=stage,
             green_s=running.green_s,
-            weight=self._weights(wait_s),
+            weight=self._weights(wait_s, queue),
             wait_limit_s=limit_s,
             incumbent=plan_after(self._plan, (now.mono_ms - self._planned_ms) // 1000, changes),
         )
@@ -235,24 +274,29 @@ class TacticalControl:
     def _walkers(self, called: int) -> Floats:
         return np.array([float(called >> i & 1) for i in self._crossings])
 
-    def _rates(self) -> Floats:
+    def _rates(self, now: Instant) -> Floats:
         """(stages, lanes and crossings) veh/s; the same array while nothing new is learnt."""
         traffic = self.traffic
         if self._rates_of != traffic.rates_learnt:
             self._rates_of = traffic.rates_learnt
             self._free_rates = np.hstack([traffic.rates, self._walk_rates])
-        if not traffic.any_blocked:
+        room = self.neighbours.room(now) if self._settings.full_streets else None
+        if room is None and not traffic.any_blocked:
             return self._free_rates
-        return np.hstack([traffic.rates * traffic.blocked, self._walk_rates])
+        rates = traffic.rates * traffic.blocked
+        return np.hstack([rates if room is None else rates * room, self._walk_rates])
 
-    def _weights(self, wait_s: Floats) -> Floats:
-        """(lanes and crossings,) those who have waited for long count more."""
+    def _weights(self, wait_s: Floats, queue: Floats) -> Floats:
+        """(lanes and crossings,) those who have waited for long, or hold others up, count more."""
         settings = self._settings
         weights = np.maximum(0.0, wait_s - settings.fair_after_s)
         weights /= 30.0
         weights += 1.0
+        lanes = len(self.traffic.lanes)
+        held_up = self.traffic.trapped / np.maximum(queue[:lanes], 1.0)
+        weights[:lanes] += np.minimum(held_up, HELD_UP_MAX)
         if self._crossings:
-            weights[len(self.traffic.lanes) :] = settings.pedestrian_weight
+            weights[lanes:] = settings.pedestrian_weight
         return weights
 
     def _called_s(self, now: Instant) -> Floats:

@@ -39,6 +39,7 @@ cdef packed struct Lane:
     double moving_s
     double on_stop_s
     double on_advance_s
+    double clear_s
     double advance_quiet_s
     double green_s
     double green_occupied_s
@@ -53,6 +54,7 @@ cdef packed struct Source:
     int lanes_end
     int stored
     int count
+    int group
     signed char near
     signed char works
     signed char pad0
@@ -79,6 +81,7 @@ cdef packed struct Law:
     double share_gain
     double standing_s
     double startup_s
+    double clear_after_s
 
 # NumPy cannot read Cython's description of a structure that holds an array, so it is spelled out;
 # Cython compares the two whenever an array is passed.
@@ -92,13 +95,14 @@ lane_type = np.dtype([
     )],
     *[(name, np.double) for name in (
         "advance_travel_s", "some", "beyond", "quiet_s", "moving_s", "on_stop_s", "on_advance_s",
-        "advance_quiet_s", "green_s", "green_occupied_s", "rate_veh_per_s", "credit",
+        "clear_s", "advance_quiet_s", "green_s", "green_occupied_s",
+        "rate_veh_per_s", "credit",
         "head_since_s",
     )],
     ("near", np.double, (RING,)),
 ])
 source_type = np.dtype([
-    *[(name, np.intc) for name in ("detector", "lanes_first", "lanes_end", "stored", "count")],
+    *[(name, np.intc) for name in ("detector", "lanes_first", "lanes_end", "stored", "count", "group")],
     *[(name, np.byte) for name in ("near", "works", "pad0", "pad1")],
     *[(name, np.double) for name in ("travel_s", "rate_veh_per_s", "on_s")],
     ("due", np.double, (RING,)),
@@ -108,7 +112,7 @@ law_type = np.dtype([
     (name, np.double) for name in (
         "ghost_after_s", "late_after_s", "early_limit_s", "lateness_weight", "held_s", "gap_s",
         "discharging_gap_s", "moving_up_s", "spilled_s", "discharging_veh", "red_platoon",
-        "rate_tau_s", "share_gain", "standing_s", "startup_s",
+        "rate_tau_s", "share_gain", "standing_s", "startup_s", "clear_after_s",
     )
 ])
 ring = RING
@@ -157,7 +161,7 @@ cdef void push_far(Source* source, double due) noexcept nogil:
 cdef void push_far_first(Source* source, double due) noexcept nogil:
     cdef int j
     if source.count == RING:
-        return
+        drop_far(source, 0)
     for j in range(source.count, 0, -1):
         source.due[j] = source.due[j - 1]
         source.shared[j] = source.shared[j - 1]
@@ -209,6 +213,13 @@ cdef class Model:
             for p in range(self.sources.shape[0]):
                 source_forecast(p, self.lanes, self.sources, self.to_lane, self.links, now_s,
                                 queue, arrivals)
+
+    def trapped(self, double now_s, double[::1] vehicles):
+        """Fill vehicles, (lanes,), which have to be 0 before: of other lanes, behind the queue."""
+        cdef Py_ssize_t p
+        with nogil:
+            for p in range(self.sources.shape[0]):
+                add_trapped(p, self.lanes, self.sources, self.to_lane, self.links, now_s, vehicles)
 
     def head_waits(self, double now_s, double[::1] wait_s):
         """Fill wait_s, (lanes,): how long the first of each queue has waited, 0 without any."""
@@ -271,8 +282,17 @@ cdef void source_step(
         if source.near:
             take_far(links[source.lanes_first], 0, lanes, sources, to_lane, links, law,
                      now_s + source.travel_s, -1)
-    if source.on_s >= law.spilled_s and between(p, lanes, sources, links) < source.stored:
+    if source.on_s >= law.spilled_s and between(p, lanes, sources, links) < storage(p, sources, law):
         push_far_first(source, now_s)
+
+
+cdef int storage(Py_ssize_t p, Source[::1] sources, const Law* law) noexcept nogil:
+    cdef int vehicles = 0
+    cdef Py_ssize_t q
+    for q in range(sources.shape[0]):
+        if sources[q].group == sources[p].group and sources[q].on_s >= law.spilled_s:
+            vehicles += sources[q].stored
+    return vehicles
 
 
 cdef double between(
@@ -387,6 +407,7 @@ cdef void advance_loop(
     lane.advance_quiet_s = 0.0 if present or count else lane.advance_quiet_s + dt_s
     lane.rate_veh_per_s += (count - lane.rate_veh_per_s * dt_s) / law.rate_tau_s
     lane.over = held or (lane.over and lane.advance_quiet_s < law.moving_up_s)
+    lane.clear_s = 0.0 if lane.over else lane.clear_s + dt_s
     if not lane.over:
         lane.beyond = 0.0
     elif not lane.has_source:
@@ -519,6 +540,7 @@ cdef void drop_late(
     cdef double ahead = 1e9
     cdef int i, j, kept = 0
     cdef int with_advance = 0
+    cdef bint clear = True
     if not source.count:
         return
     for i in range(source.lanes_first, source.lanes_end):
@@ -526,6 +548,9 @@ cdef void drop_late(
             if lanes[links[i]].over:
                 return
             with_advance += 1
+            if lanes[links[i]].clear_s <= law.clear_after_s:
+                # After a queue nobody knows who turned off and who was only held up.
+                clear = False
             ahead = min(ahead, lanes[links[i]].advance_travel_s)
     if not with_advance:
         return
@@ -534,7 +559,7 @@ cdef void drop_late(
             source.due[kept] = source.due[j]
             source.shared[kept] = source.shared[j]
             kept += 1
-        else:
+        elif clear:
             for i in range(source.lanes_first, source.lanes_end):
                 if lanes[links[i]].has_advance:
                     to_lane[p, links[i]] *= 1.0 - law.share_gain
@@ -572,16 +597,11 @@ cdef void source_forecast(
     cdef int i, j, k, second
     cdef bint over = False
     cdef bint behind = False
-    cdef double whole = 0.0
-    cdef double held = 0.0
     cdef double overdue = 0.0
     cdef double least
     for i in range(source.lanes_first, source.lanes_end):
-        k = links[i]
-        whole += to_lane[p, k]
-        if lanes[k].over:
+        if lanes[links[i]].over:
             over = True
-            held += to_lane[p, k]
     for j in range(source.count):
         if source.due[j] <= now_s and over:
             overdue += 1.0
@@ -598,7 +618,7 @@ cdef void source_forecast(
         for i in range(source.lanes_first, source.lanes_end):
             k = links[i]
             if lanes[k].over:
-                queue[k] += overdue * whole * to_lane[p, k] / (held if held > 0.0 else 1.0)
+                queue[k] += overdue * to_lane[p, k]
     if not source.works:
         return
     if source.near:
@@ -612,3 +632,27 @@ cdef void source_forecast(
         k = links[i]
         for j in range(min(<int> source.travel_s, horizon), horizon):
             arrivals[k, j] += to_lane[p, k] * source.rate_veh_per_s
+
+
+cdef void add_trapped(
+    Py_ssize_t p, const Lane[::1] lanes, const Source[::1] sources,
+    const double[:, ::1] to_lane, const int[::1] links, double now_s, double[::1] vehicles,
+) noexcept nogil:
+    cdef const Source* source = &sources[p]
+    cdef double overdue = 0.0
+    cdef double held = 0.0
+    cdef double others = 0.0
+    cdef int i, j
+    for i in range(source.lanes_first, source.lanes_end):
+        if lanes[links[i]].over:
+            held += to_lane[p, links[i]]
+        else:
+            others += to_lane[p, links[i]]
+    if held <= 0.0 or others <= 0.0:
+        return
+    for j in range(source.count):
+        if source.due[j] <= now_s:
+            overdue += 1.0
+    for i in range(source.lanes_first, source.lanes_end):
+        if lanes[links[i]].over:
+            vehicles[links[i]] += overdue * others * to_lane[p, links[i]] / held

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from optimizer.traffic._state import LaneState, SourceState
 from optimizer.traffic.law import (
+    CLEAR_AFTER_S,
     DISCHARGING_GAP_S,
     DISCHARGING_VEH,
     EARLY_LIMIT_S,
@@ -80,6 +81,10 @@ class ReferenceModel:
         """See :class:`optimizer.traffic.model.TrafficModel`."""
         since_s = self.column("head_since_s")
         return np.where(since_s >= 0.0, self.now_s - since_s, 0.0)
+
+    def stood_on_s(self) -> Floats:
+        """See :class:`optimizer.traffic.model.TrafficModel`."""
+        return np.array([source.on_s for source in self.sources])
 
     def longest_held_s(self) -> float:
         """See :class:`optimizer.traffic.model.TrafficModel`."""
@@ -151,8 +156,19 @@ class ReferenceModel:
             source.far.append([self.now_s + spec.travel_s, 0.0])
             if spec.near:
                 self._take_far(spec.lanes[0], self._far_sources, spec.travel_s, -1)
-        if source.on_s >= SPILLED_S and self._between(p) < min(spec.stored, RING):
+        if source.on_s >= SPILLED_S and self._between(p) < self._storage(p):
+            if len(source.far) == RING:
+                del source.far[0]
             source.far.insert(0, [self.now_s, 0.0])
+
+    def _storage(self, p: int) -> int:
+        """Vehicles that stand downstream of the sources of the same lanes that are stood on."""
+        lanes = self.layout.sources[p].lanes
+        return sum(
+            min(spec.stored, RING)
+            for source, spec in zip(self.sources, self.layout.sources, strict=True)
+            if spec.lanes == lanes and source.on_s >= SPILLED_S
+        )
 
     def _between(self, p: int) -> float:
         """Vehicles known between the source and the stop lines of its lanes."""
@@ -235,6 +251,7 @@ class ReferenceModel:
         lane.advance_quiet_s = 0.0 if present or count else lane.advance_quiet_s + dt_s
         lane.rate_veh_per_s += (count - lane.rate_veh_per_s * dt_s) / RATE_TAU_S
         lane.over = held or (lane.over and lane.advance_quiet_s < MOVING_UP_S)
+        lane.clear_s = 0.0 if lane.over else lane.clear_s + dt_s
         if not lane.over:
             lane.beyond = 0.0
         elif not lane.has_source:
@@ -364,9 +381,11 @@ class ReferenceModel:
             ahead = min(self.layout.lanes[k].advance_travel_s for k in lanes)
             limit = self.now_s - LATE_AFTER_S + ahead
             kept = [entry for entry in source.far if entry[0] >= limit]
-            for _ in range(len(source.far) - len(kept)):
-                for k in lanes:
-                    source.to_lane[k] *= 1.0 - SHARE_GAIN
+            # After a queue nobody knows who turned off and who was only held up.
+            if all(self.lanes[k].clear_s > CLEAR_AFTER_S for k in lanes):
+                for _ in range(len(source.far) - len(kept)):
+                    for k in lanes:
+                        source.to_lane[k] *= 1.0 - SHARE_GAIN
             source.far = kept
 
     def queue(self, out: Floats) -> None:
@@ -378,11 +397,23 @@ class ReferenceModel:
             held = [k for k in self.layout.sources[p].lanes if self.lanes[k].over]
             if not held:
                 continue
-            total = sum(source.to_lane)
-            weight = sum(source.to_lane[k] for k in held) or 1.0
             overdue = sum(1.0 for due, _ in source.far if due <= now)
             for k in held:
-                out[k] += overdue * total * source.to_lane[k] / weight
+                out[k] += overdue * source.to_lane[k]
+
+    def trapped(self) -> Floats:
+        """See :class:`optimizer.traffic.model.TrafficModel`."""
+        vehicles = np.zeros(len(self.lanes))
+        for source, spec in zip(self.sources, self.layout.sources, strict=True):
+            held = [k for k in spec.lanes if self.lanes[k].over]
+            theirs = sum(source.to_lane[k] for k in held)
+            others = sum(source.to_lane[k] for k in spec.lanes if k not in held)
+            if theirs <= 0.0:
+                continue
+            overdue = sum(1.0 for due, _ in source.far if due <= self.now_s)
+            for k in held:
+                vehicles[k] += overdue * others * source.to_lane[k] / theirs
+        return vehicles
 
     def arrivals(self, out: Floats) -> None:
         """Fill *out*, (lanes, seconds): vehicles that reach the stop line in each second."""

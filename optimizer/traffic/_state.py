@@ -25,6 +25,8 @@ class LaneState:
     over: bool = False
     """The queue reaches the advance loop, or still moves up over it."""
     advance_quiet_s: float = 99.0
+    clear_s: float = 0.0
+    """Since the queue last reached the advance loop."""
     green_s: float = 0.0
     green_occupied_s: float = 0.0
     rate_veh_per_s: float = RATE_PRIOR_VEH_PER_S

@@ -61,6 +61,7 @@ class CompiledModel:
             links.extend(spec.lanes)
             source["lanes_end"] = len(links)
             source["stored"] = min(spec.stored, _kernel.ring)
+            source["group"] = next(q for q, x in enumerate(layout.sources) if x.lanes == spec.lanes)
             source["near"] = spec.near
             source["travel_s"] = spec.travel_s
             source["rate_veh_per_s"] = law.RATE_PRIOR_VEH_PER_S
@@ -74,6 +75,12 @@ class CompiledModel:
     def forecast(self, queue: Floats, arrivals: Floats) -> None:
         """See :class:`optimizer.traffic.model.TrafficModel`."""
         self._model.forecast(self.now_s, queue, arrivals)
+
+    def trapped(self) -> Floats:
+        """See :class:`optimizer.traffic.model.TrafficModel`."""
+        vehicles = np.zeros(len(self._lanes))
+        self._model.trapped(self.now_s, vehicles)
+        return vehicles
 
     def head_waits(self) -> Floats:
         """See :class:`optimizer.traffic.model.TrafficModel`."""
@@ -114,6 +121,10 @@ class CompiledModel:
             if self._sources["on_s"][p] >= law.SPILLED_S:
                 full[list(spec.lanes)] = True
         return full
+
+    def stood_on_s(self) -> Floats:
+        """See :class:`optimizer.traffic.model.TrafficModel`."""
+        return self._sources["on_s"].copy()
 
     def set_rate(self, k: int, veh_per_s: float) -> None:
         """See :class:`optimizer.traffic.model.TrafficModel`."""

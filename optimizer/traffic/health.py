@@ -30,6 +30,8 @@ STUCK_ON_S = 120.0
 STUCK_ON_ALONE_S = 900.0
 """Where no other loop can tell."""
 STUCK_ON_VEHICLES = 15.0
+UNCERTAIN_PATIENCE = 4.0
+"""A queue may stand on an entry loop of one lane while the others of its approach go on."""
 SILENT_VEHICLES = 20.0
 SILENT_UNCERTAIN_VEHICLES = 50.0
 """For a loop whose vehicles may come to several lanes, or leave before."""
@@ -226,7 +228,11 @@ class DetectorHealth:
             watch.pulses -= per_s * CHATTER_TAU_S
             return CHATTERING
         seen = self._seen_by(watch.partners)
-        if on_s >= STUCK_ON_S and seen - watch.partners_at_on >= STUCK_ON_VEHICLES:
+        patience = 1.0 if watch.certain else UNCERTAIN_PATIENCE
+        if (
+            on_s >= patience * STUCK_ON_S
+            and seen - watch.partners_at_on >= patience * STUCK_ON_VEHICLES
+        ):
             return STUCK_ON
         if on_s >= STUCK_ON_ALONE_S:
             return STUCK_ON

@@ -26,7 +26,7 @@ from optimizer.flows import Estimate
 from optimizer.lanes import Lane, service
 from optimizer.saturation import PRIOR_VEH_PER_H, SaturationFlow
 from optimizer.traffic.health import Counts, DetectorHealth
-from optimizer.traffic.law import BLOCKED_AFTER_S, BLOCKED_FACTOR
+from optimizer.traffic.law import BLOCKED_AFTER_S, BLOCKED_FACTOR, FULL_AFTER_S
 from optimizer.traffic.layout import layout_of
 from optimizer.traffic.model import IMPLEMENTATION, IMPLEMENTATIONS
 from optimizer.traffic.substitutes import Substitutes
@@ -97,7 +97,9 @@ class JunctionTraffic:
         self._share: dict[int, Floats] = {}
         self._saturation = [SaturationFlow() for _ in self.lanes]
         self._was_green = 0
-        self._expected: dict[str, tuple[int, Floats]] = {}
+        self._counts = np.full((3, self.layout.detectors), -1, dtype=np.int32)
+        self._entry_names = [site.detectors[s.detector].name for s in self.layout.sources]
+        self._source_detectors = np.array([s.detector for s in self.layout.sources], dtype=np.intp)
         self._lit: dict[tuple[int, int], list[tuple[int, tuple[int, ...], bool, bool]]] = {}
         self._measured = np.zeros(len(self.lanes), dtype=np.bool_)
         self._blind: list[int] = []
@@ -132,6 +134,7 @@ class JunctionTraffic:
         if dt_s is None:
             return
         counts = self._health.check(self._model.now_s + dt_s, dt_s, readings)
+        self._counts = counts
         self._learn_saturation(counts, green)
         share = self._share_of(green)
         self._model.advance(dt_s, counts, share * self._saturation_veh_per_s)
@@ -212,22 +215,20 @@ class JunctionTraffic:
         for k, rate in self._substitutes.rates(now.utc_ms, rates, self._measured, self._blind):
             self._model.set_rate(k, rate)
 
-    def expect(self, now: Instant, name: str, veh_per_s: Floats) -> None:
-        """What is predicted to come, from *now* on: vehicles in each second.
+    @property
+    def passed(self) -> Counts:
+        """(sources and lanes,) vehicles in the last reading, -1 if unknown.
 
-        *name* is an entry detector (what passes it, before it is counted) or an approach (what
-        reaches the stop line). Replaces the mean rate for as long as the array reaches.
-        Raises :class:`KeyError` for another name, :class:`ValueError` for values that are
-        negative or not finite.
+        Those that entered each source, then those that left each stop line.
         """
-        known = {self._site.detectors[s.detector].name for s in self.layout.sources}
-        if name not in known and name not in self.layout.approaches:
-            names = ", ".join((*sorted(known), *self.layout.approaches))
-            raise KeyError(f"no entry detector or approach {name!r} at {self._site.name} ({names})")
-        values = np.asarray(veh_per_s, dtype=np.float64)
-        if values.ndim != 1 or not np.isfinite(values).all() or (values < 0.0).any():
-            raise ValueError(f"{name}: expected arrivals must be finite, 0 or more, one per second")
-        self._expected[name] = (now.mono_ms, values)
+        left = self._counts[1].tolist()
+        over = [_sum(left, lane.stop) if lane.stop else -1 for lane in self.lanes]
+        return np.array([*self._counts[0, self._source_detectors].tolist(), *over], dtype=np.int32)
+
+    @property
+    def to_lane(self) -> Floats:
+        """(sources, lanes) part of each source's vehicles that comes to each lane."""
+        return self._model.shares()
 
     def forecast(self, horizon_s: int, more_rows: int = 0) -> tuple[Floats, Floats]:
         """(queue: (lanes,) vehicles, arrivals: (lanes, horizon_s) vehicles in each second).
@@ -238,46 +239,17 @@ class JunctionTraffic:
         queue = np.zeros(lanes + more_rows)
         arrivals = np.zeros((lanes + more_rows, horizon_s))
         self._model.forecast(queue[:lanes], arrivals[:lanes])
-        if self._expected:
-            self._add_expected(arrivals[:lanes])
         return queue, arrivals
 
-    def _add_expected(self, arrivals: Floats) -> None:
-        """Put the predicted arrivals in the place of the mean rate."""
-        shares = self._model.shares()
-        source_rates = self._model.source_rates()
-        lane_rates = self._model.column("rate_veh_per_s")
-        sourced = self._model.column("has_source")
-        for p, source in enumerate(self.layout.sources):
-            expected = self._expected_from(self._site.detectors[source.detector].name)
-            if expected is not None and source_rates[p] >= 0.0:
-                first = int(source.travel_s)
-                part = expected[: max(0, arrivals.shape[1] - first)]
-                difference = np.outer(shares[p], part - source_rates[p])
-                arrivals[:, first : first + len(part)] += difference
-        for a, approach in enumerate(self.layout.approaches):
-            expected = self._expected_from(approach)
-            if expected is None:
-                continue
-            members = [k for k, x in enumerate(self.lanes) if x.approach == a and not sourced[k]]
-            whole = float(lane_rates[members].sum())
-            for k in members:
-                first = int(self.lanes[k].advance_travel_s) + 1 if self._works[k][1] else 0
-                part = expected[first : arrivals.shape[1]]
-                share = lane_rates[k] / whole if whole > 0.0 else 1.0 / len(members)
-                arrivals[k, first : first + len(part)] += share * part - lane_rates[k]
-        np.maximum(arrivals, 0.0, out=arrivals)
+    @property
+    def trapped(self) -> Floats:
+        """(lanes,) vehicles bound for other lanes that stand behind the queue of this one."""
+        return self._model.trapped()
 
-    def _expected_from(self, name: str) -> Floats | None:
-        """What is still to come of the prediction for *name*."""
-        if name not in self._expected or self._last_ms is None:
-            return None
-        made_ms, values = self._expected[name]
-        rest = values[max(0, (self._last_ms - made_ms) // 1000) :]
-        if not len(rest):
-            del self._expected[name]
-            return None
-        return rest
+    def full_entries(self) -> tuple[str, ...]:
+        """Entry detectors that a queue stands on: nobody else gets into the street there."""
+        stood_s = self._model.stood_on_s()
+        return tuple(self._entry_names[p] for p in np.nonzero(stood_s >= FULL_AFTER_S)[0])
 
     @property
     def blocked(self) -> Floats:

@@ -27,3 +27,7 @@ RATE_PRIOR_VEH_PER_S = 0.02
 SHARE_GAIN = 0.02
 STANDING_S = 2.0
 STARTUP_S = 2.0
+FULL_AFTER_S = 4.0
+"""An entry loop that is occupied for so long: nobody else gets into the street there."""
+CLEAR_AFTER_S = 60.0
+"""After a queue over the advance loop, until late vehicles count as turned off again."""

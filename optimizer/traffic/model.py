@@ -34,6 +34,13 @@ class TrafficModel(Protocol):
     def forecast(self, queue: Floats, arrivals: Floats) -> None:
         """Fill *queue*, (lanes,), and *arrivals*, (lanes, seconds), which have to be 0 before."""
 
+    def trapped(self) -> Floats:
+        """(lanes,) vehicles bound for other lanes that stand behind the queue of this one.
+
+        A queue beyond the advance loop of one lane keeps those from their own lanes that stand
+        among it: they can't move before it does.
+        """
+
     def head_waits(self) -> Floats:
         """(lanes,) how long the first vehicle of each queue has waited, 0 where none is."""
 
@@ -51,6 +58,9 @@ class TrafficModel(Protocol):
 
     def spilled(self) -> NDArray[np.bool_]:
         """(lanes,) whether the queue has reached a source of the lane."""
+
+    def stood_on_s(self) -> Floats:
+        """(sources,) for how long a vehicle has stood on each."""
 
     def set_rate(self, k: int, veh_per_s: float) -> None:
         """What lane *k* gets, known from elsewhere."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,11 +12,16 @@ from controller.detection import SiteReadings
 from controller.plan import check_plan, check_schedule
 from controller.sequence import Sequence as StageSequence
 from controller.signals import Inputs, Outputs
+from optimizer.bounds import CYCLE_MAX_S, StrategicBounds
 from optimizer.explain import stage_in_words
+from optimizer.links import Link
 from optimizer.tactical import Decision, Running, TacticalControl, TacticalSettings
+from sim.controls.exchange import Exchange
 from sim.decisions import DecisionNote, Tell
 from sim.network import Junction, Network
+from sim.network.links_between import links_between
 
+FOREVER_MS = 10**15
 BY_CONTROLLER = "signal controller"
 """The limit of a change that the signal controller made on its own."""
 
@@ -27,11 +33,17 @@ class TacticalNetwork:
         self, network: Network, now: Instant, settings: TacticalSettings | None = None
     ) -> None:
         chosen = settings or TacticalSettings()
-        self._sites = tuple(TacticalSite(junction, now, chosen) for junction in network.junctions)
+        links = links_between(network)
+        self._sites = tuple(
+            TacticalSite(junction, now, chosen, links) for junction in network.junctions
+        )
+        self._exchange = Exchange(links, [site.control.neighbours for site in self._sites])
 
     def step(self, now: Instant, readings: Sequence[SiteReadings]) -> Sequence[Outputs]:
         """See :class:`sim.controls.loop_driven.NetworkControl`."""
-        return [site.step(now, seen) for site, seen in zip(self._sites, readings, strict=True)]
+        shown = [site.step(now, seen) for site, seen in zip(self._sites, readings, strict=True)]
+        self._exchange.carry(now)
+        return shown
 
     def explain_to(self, tell: Tell) -> None:
         """See :class:`sim.decisions.Explains`."""
@@ -42,7 +54,13 @@ class TacticalNetwork:
 class TacticalSite:
     """One junction: its signal controller, and the tactical control that schedules its stages."""
 
-    def __init__(self, junction: Junction, now: Instant, settings: TacticalSettings) -> None:
+    def __init__(
+        self,
+        junction: Junction,
+        now: Instant,
+        settings: TacticalSettings,
+        links: Sequence[Link] = (),
+    ) -> None:
         site = replace(junction.intersection, startup_flash_ms=0, startup_red_ms=0)
         self._site = site
         self._plan = check_plan(junction.shipped_plan, site)
@@ -50,8 +68,10 @@ class TacticalSite:
         if junction.keep_order:
             order = tuple(site.stage_index(entry.stage) for entry in junction.shipped_plan.stages)
         self.control = TacticalControl(
-            site, order=order, plan=junction.shipped_plan, settings=settings
+            site, order=order, plan=junction.shipped_plan, links=links, settings=settings
         )
+        if junction.keep_order:
+            self.control.bound(_city_bounds(junction))
         self.narrator: Narrator | None = None
         self._stage_of = {mask: s for s, mask in enumerate(site.stage_masks)}
         self._state = core.start(site, now)
@@ -85,6 +105,33 @@ class TacticalSite:
             green_s=(state.clock_ms - since_ms) // 1000,
             called=state.calls.called,
         )
+
+
+def _city_bounds(junction: Junction) -> StrategicBounds | None:
+    """The greens that the shipped program allows; None where it says nothing of them."""
+    least: dict[str, float] = {}
+    most: dict[str, float] = {}
+    entries = zip(junction.shipped_plan.stages, junction.shipped_greens_s, strict=True)
+    for entry, (shortest_s, longest_s) in entries:
+        # A stage that comes twice may be as short as its shorter and as long as its longer one.
+        least[entry.stage] = min(shortest_s, least.get(entry.stage, math.inf))
+        most[entry.stage] = max(longest_s, most.get(entry.stage, 0.0))
+    most = {name: longest_s for name, longest_s in most.items() if longest_s < CYCLE_MAX_S}
+    if not most:
+        return None
+    site = junction.intersection
+    for name in most:
+        # Walks may need more than the program gives: then the green is as long as they are.
+        minimum_s = site.stage_minimum_ms(site.mask_of_stage[name]) / 1_000.0
+        most[name] = math.ceil(max(most[name], least[name], minimum_s))
+    return StrategicBounds(
+        site=junction.id,
+        sequence_no=0,
+        valid_from_utc_ms=0,
+        valid_to_utc_ms=FOREVER_MS,
+        min_green_s={name: min(s, CYCLE_MAX_S) for name, s in least.items()},
+        max_green_s=most,
+    )
 
 
 class Narrator:

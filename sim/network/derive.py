@@ -26,7 +26,7 @@ from sim.network.model import Finding, Junction, Network, SignalLink
 from sim.network.net_file import NetFile, Point, read_net
 from sim.network.program_faults import program_faults
 from sim.network.programs import ShippedProgram, programs_in_force
-from sim.network.shipped_plan import shipped_plan
+from sim.network.shipped_plan import shipped_greens_s, shipped_plan
 from sim.network.stages import ShippedStage, extra_stages, shipped_sequence, stage_phases
 
 
@@ -142,6 +142,7 @@ class _Builder:
             buttons=detection.buttons,
             shipped=self.program,
             shipped_plan=plan,
+            shipped_greens_s=shipped_greens_s(self.program, sequence, self.phases),
             shipped_stages=n_shipped,
             keep_order=self.keep_order,
             stage_labels=tuple(" + ".join(stage.groups) for stage in site.stages),

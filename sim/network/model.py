@@ -109,6 +109,8 @@ class Junction:
     buttons: tuple[Button, ...]
     shipped: ShippedProgram
     shipped_plan: TimingPlan
+    shipped_greens_s: tuple[tuple[float, float], ...]
+    """Shortest and longest green that the program gives each stage; (0, inf) where none."""
     shipped_stages: int
     """The first so many stages are those of the shipped program."""
     keep_order: bool

@@ -6,6 +6,7 @@ Where they don't, stages with time to spare give it up; only then is the cycle l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from controller.intersection import Intersection
@@ -39,6 +40,35 @@ def shipped_plan(
         ),
     )
     return plan, tuple(_changes(program, plan, wanted, minimums))
+
+
+def shipped_greens_s(
+    program: ShippedProgram, sequence: Sequence[ShippedStage], phases: Sequence[int]
+) -> tuple[tuple[float, float], ...]:
+    """Shortest and longest green of each stage of *sequence*, (0, inf) where none is given.
+
+    *phases* are those that are stages. An actuated program that a city has tuned says how long
+    its stages may be; on a controller over several nodes the vehicles between them depend on it.
+    """
+    starts = [0.0]
+    for phase in program.phases:
+        starts.append(starts[-1] + phase.duration_s)
+    ends = [*(stage.start_s for stage in sequence[1:]), sequence[0].start_s + program.cycle_s]
+    found = []
+    for stage, end_s in zip(sequence, ends, strict=True):
+        # The first stage may begin before second 0: its phases then stand at the end.
+        own = [
+            program.phases[p]
+            for p in phases
+            if stage.start_s <= starts[p] < end_s
+            or stage.start_s <= starts[p] - program.cycle_s < end_s
+        ]
+        given = any(
+            phase.min_s < phase.duration_s or phase.max_s > phase.duration_s for phase in own
+        )
+        least, most = sum(phase.min_s for phase in own), sum(phase.max_s for phase in own)
+        found.append((least, most) if given else (0.0, math.inf))
+    return tuple(found)
 
 
 def fitted_splits_ms(wanted: Sequence[int], minimums: Sequence[int]) -> list[int]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from controller.clock import Instant
-from controller.core import State, start, step
+from controller.core import Mode, State, start, step
 from controller.intersection import Intersection
+from controller.sequence import CHANGING, Sequence
 from controller.signals import Aspect, Event, Inputs, Outputs
 
 RED, GREEN, ENDING, FLASH = Aspect.RED, Aspect.GREEN, Aspect.ENDING, Aspect.FLASH
@@ -150,6 +151,32 @@ def yellow_traps(site: Intersection, trace: list[Shown]) -> Iterator[str]:
                     yield f"{i} ended under {j} at {shown.lived_ms}"
                 if shown.aspects[i] is ENDING and was is not GREEN and now is GREEN:
                     yield f"{j} started against the yellow of {i} at {shown.lived_ms}"
+
+
+def split_changes(trace: list[Shown]) -> Iterator[str]:
+    """In one change between stages: a green that ends after another began (or the same)."""
+    started: set[int] = set()
+    for last, shown in pairwise(trace):
+        if not _in_one_change(last, shown):
+            started = set()
+            continue
+        for i, (was, now) in enumerate(zip(last.aspects, shown.aspects, strict=True)):
+            if was is GREEN and now is not GREEN and started:
+                yield f"{i} ended at {shown.lived_ms} after {sorted(started)} had started"
+        for i, (was, now) in enumerate(zip(last.aspects, shown.aspects, strict=True)):
+            if was is not GREEN and now is GREEN:
+                started.add(i)
+
+
+def _in_one_change(last: Shown, shown: Shown) -> bool:
+    one, other = last.state, shown.state
+    return (
+        one.mode is other.mode is Mode.RUN
+        and isinstance(one.sequence, Sequence)
+        and isinstance(other.sequence, Sequence)
+        and one.sequence.since_ms == other.sequence.since_ms == CHANGING
+        and one.sequence.mask == other.sequence.mask
+    )
 
 
 def log_faults(trace: list[Shown]) -> Iterator[str]:

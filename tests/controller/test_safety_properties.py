@@ -94,6 +94,13 @@ def test_yellow_trap_streams_end_with_the_permissive_group(day: Day) -> None:
 
 @many
 @given(days())
+def test_in_a_change_nothing_ends_after_something_has_started(day: Day) -> None:
+    """So no stream that the yellow trap has ended is lit and ended again within the change."""
+    assert list(oracle.split_changes(run(day.site, day.steps))) == []
+
+
+@many
+@given(days())
 def test_invariant_34_the_log_is_monotonic_and_complete(day: Day) -> None:
     assert list(oracle.log_faults(run(day.site, day.steps))) == []
 

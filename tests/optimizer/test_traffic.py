@@ -308,28 +308,15 @@ def test_saturation_flow_is_learnt_from_the_discharge(drive):
     assert world.lane().saturation.observations > 0
 
 
-def test_expected_arrivals_replace_the_mean_rate_beyond_the_entry_loop(drive):
+def test_what_passed_sources_and_stop_lines_is_told_and_minus_one_where_nothing_is_known(drive):
     world = drive("SAE")
+    sources = len(world.traffic.layout.sources)
+    assert world.traffic.passed.tolist() == [-1] * (sources + 3)
+    world.passes("S main 1")
+    assert world.traffic.passed.tolist() == [0] * sources + [1, 0, 0]
     world.second()
-    platoon = np.zeros(40)
-    platoon[10:20] = 0.5
-    world.traffic.expect(world.now, "E main", platoon)
-    both = world.arrivals(0) + world.arrivals(1)
-    assert both[25:35].sum() == pytest.approx(5.0, abs=0.05)
-    assert both[15:24].sum() == pytest.approx(0.0, abs=0.01)
-    world.seconds(5)
-    both = world.arrivals(0) + world.arrivals(1)
-    assert both[20:30].sum() == pytest.approx(5.0, abs=0.05)
-    world.traffic.expect(world.now, "S", np.full(60, 0.2))
-    assert world.arrivals(2)[10:].mean() == pytest.approx(0.2)
-
-
-def test_what_nobody_can_expect_is_refused(drive):
-    world = drive("SAE")
-    with pytest.raises(KeyError, match="E main"):
-        world.traffic.expect(world.now, "elsewhere", np.zeros(3))
-    with pytest.raises(ValueError, match="finite"):
-        world.traffic.expect(world.now, "E main", np.array([0.1, np.nan]))
+    assert world.traffic.passed.tolist() == [0] * (sources + 3)
+    assert world.traffic.to_lane.shape == (sources, 3)
 
 
 def test_an_advance_loop_before_a_fork_serves_all_its_lanes(drive):

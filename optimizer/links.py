@@ -1,0 +1,23 @@
+"""Streets between two signalised junctions, as both ends need to know them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A street from the *exit* of one junction to an *approach* of the next."""
+
+    upstream: str
+    exit: str
+    downstream: str
+    approach: str
+    travel_s: float
+    """From the beginning of the exit to the stop line."""
+    storage_veh: float
+    """How many vehicles stand on it when it is full."""
+    share: float = 1.0
+    """Part of the exit's vehicles that come to the approach, before anything is learnt."""
+    entries: tuple[tuple[str, float], ...] = ()
+    """Entry detectors of the approach that these vehicles pass, and how long after the exit."""
