@@ -37,7 +37,7 @@ class Announcement:
     exits: tuple[str, ...] = ()
     outflow_veh: Floats = field(default_factory=lambda: np.zeros((0, 1)))
     full: tuple[str, ...] = ()
-    """Entry detectors of *site* that a queue stands on: who is sent there can't get in."""
+    """First detectors of its streets that a queue stands on: who is sent there can't get in."""
 
 
 def checked(message: Announcement, neighbours: Collection[str]) -> Announcement:

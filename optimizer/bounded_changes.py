@@ -8,8 +8,9 @@ coordinated stage is kept by what the *running* stage may do now:
 * Any other stage has to end in time for the way to the coordinated stage, and may be followed only
   by one whose minimum green and changes leave time for that. The coordinated stage always may.
 
-What may begin at all is so always able to end in time. Ways count with all pedestrians called, so
-that a call that comes later makes nobody late, unless it is for a walk that begins at the very end.
+What may begin at all is so always able to end in time. Ways count with all pedestrians of later
+stages called, so that a call that comes later makes nobody late, unless it is for a walk of the
+running stage that begins at the very end.
 Limits count from the begin of the running green, so they are the same from one second to the next,
 and so are the :class:`StageChanges` that are laid out for them.
 """
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.intersection import Intersection
-from optimizer.bounds import CheckedBounds, CoordinationWindow
+from optimizer.bounds import CheckedBounds, CoordinationWindow, changes_s
 from optimizer.search_stages import NEVER_S, StageChanges
 
 KEPT_MAX = 256
@@ -78,12 +79,14 @@ class BoundedChanges:
     ) -> None:
         self.bounds = checked.bounds
         self._checked = checked
+        self._site = site
+        self._walks = site.pedestrian_groups
         self._changes_for = changes_for
         self._ways: dict[int, _Ways] = {}
-        self._everybody = self._ways_of(site.pedestrian_groups)
+        self._everybody = self._ways_of(self._walks)
         self._home_walks = 0
         if checked.coordinated is not None:
-            self._home_walks = site.stage_masks[checked.coordinated] & site.pedestrian_groups
+            self._home_walks = site.stage_masks[checked.coordinated] & self._walks
         self._reach_s = self._reaches_s()
         self._kept: dict[tuple[int, int, _Limits], StageChanges] = {}
 
@@ -103,8 +106,10 @@ class BoundedChanges:
             if stage == home:
                 limits = self._at_home(ways, now)
             else:
-                # Who calls at the coordinated stage during the change to it must not delay it.
-                limits = self._elsewhere(ways, self._ways_of(pedestrians | self._home_walks), now)
+                walks = self._site.stage_masks[stage] & self._walks
+                # Who calls at a later stage, even during the change to it, must not delay it.
+                ahead = self._ways_of(pedestrians | self._walks & ~walks | self._home_walks)
+                limits = self._elsewhere(ways, ahead, self._ways_of(pedestrians & ~walks), now)
         key = (pedestrians, stage, limits)
         changes = self._kept.get(key)
         if changes is None:
@@ -130,12 +135,18 @@ class BoundedChanges:
         # After hours of rest a green is longer than a minimum can be: nothing may follow.
         return _held(ways, now.home, min(least_s, NEVER_S), () if least_s > NEVER_S else None)
 
-    def _elsewhere(self, ways: _Ways, ahead: _Ways, now: _Now) -> _Limits:
-        """Another stage runs. *ahead* is what the way to the coordinated stage may take."""
+    def _elsewhere(self, ways: _Ways, ahead: _Ways, cleared: _Ways, now: _Now) -> _Limits:
+        """Another stage runs.
+
+        *ahead* is what the way to the coordinated stage may take; *cleared* what it takes when the
+        walks of the running stage are over.
+        """
         stage, window = now.stage, now.window
-        nearest = min(ahead.followers[stage], key=lambda k: self._need_s(ahead, stage, k))
+        nearest = min(ways.followers[stage], key=lambda k: self._need_s(ahead, stage, k))
         way_s = self._need_s(ahead, stage, nearest)
-        missed = now.since_s + way_s >= window.length_s
+        # Walks that have ended may nearly be cleared: it is missed when even that comes too late.
+        least_way_s = min(self._need_s(cleared, stage, k) for k in cleared.followers[stage])
+        missed = now.since_s + least_way_s >= window.length_s
         left_s = window.cycle_s - now.since_s if missed else -now.since_s
         slack_s = math.floor(left_s + window.tolerance_s - way_s)
         least_s, most_s = ways.min_green_s[stage], ways.max_green_s[stage]
@@ -169,11 +180,12 @@ class BoundedChanges:
     def _ways_of(self, pedestrians: int) -> _Ways:
         ways = self._ways.get(pedestrians)
         if ways is None:
-            ways = self._ways[pedestrians] = self._made(self._changes_for(pedestrians))
+            ways = self._ways[pedestrians] = self._made(pedestrians)
         return ways
 
-    def _made(self, changes: StageChanges) -> _Ways:
-        ready, checked = changes.ready, self._checked
+    def _made(self, pedestrians: int) -> _Ways:
+        changes, checked = self._changes_for(pedestrians), self._checked
+        ready = changes.ready
         own_s = ready["min_green_s"].tolist()
         minimum = [max(pair) for pair in zip(own_s, checked.min_green_s, strict=True)]
         maximum = [
@@ -183,7 +195,8 @@ class BoundedChanges:
             )
         ]
         followers = tuple(tuple(np.flatnonzero(row).tolist()) for row in ready["allowed"])
-        return _Ways(changes, ready["change_s"].tolist(), followers, tuple(minimum), tuple(maximum))
+        change_s = changes_s(self._site, pedestrians)
+        return _Ways(changes, change_s, followers, tuple(minimum), tuple(maximum))
 
     def _reaches_s(self) -> list[int]:
         """Per stage, from the begin of a change until the coordinated stage is green at best."""

@@ -24,8 +24,10 @@ from optimizer.site_changes import StageRules, site_changes
 
 CYCLE_MAX_S = CYCLE_MAX_MS / 1000.0
 TOLERANCE_MAX_S = 30.0
-REPORT_LAG_S = 1
-"""A stage is known to be green one step after it is: each stage on the way costs that."""
+REPORT_LAG_S = 2
+"""A stage is lit in one step, found to be so in the next, and told before the one after that: each
+stage on the way costs that."""
+STEP_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +241,25 @@ def _room_violations(
         )
 
 
+def changes_s(site: Intersection, called: int) -> list[list[int]]:
+    """Whole seconds from each stage to each other until its lamps are lit; the diagonal is 1.
+
+    As :func:`~optimizer.site_changes.site_changes` has them with *called* pedestrians, but as done
+    in steps of a second: a group that has to end between two steps ends at the later one.
+    """
+    unused = site.pedestrian_groups & ~called
+    masks = [mask & ~unused for mask in site.stage_masks]
+    return [[_change_s(site, before, after) for after in masks] for before in masks]
+
+
+def _change_s(site: Intersection, before: int, after: int) -> int:
+    leads_ms = [lead_ms for _, lead_ms in site.leads_ms(before, after)]
+    duration_ms = max(leads_ms, default=0)
+    ends_ms = (STEP_MS * math.ceil((duration_ms - lead_ms) / STEP_MS) for lead_ms in leads_ms)
+    over_ms = (end_ms + lead_ms for end_ms, lead_ms in zip(ends_ms, leads_ms, strict=True))
+    return max(1, math.ceil(max(over_ms, default=0) / STEP_MS))
+
+
 def _whole_minimums(bounds: StrategicBounds, site: Intersection) -> tuple[int, ...]:
     return tuple(math.ceil(bounds.min_green_s.get(stage.name, 0.0)) for stage in site.stages)
 
@@ -256,7 +277,7 @@ def _tour_s(
     over the stage and the groups that have been served.
     """
     changes = _with_everybody(site, order)
-    change_s, allowed = changes.ready["change_s"].tolist(), changes.ready["allowed"].tolist()
+    change_s, allowed = changes_s(site, site.pedestrian_groups), changes.ready["allowed"].tolist()
     passing_s = _passing_s(bounds, site, changes)
     masks = site.stage_masks
     wanted = 0
@@ -272,7 +293,8 @@ def _tour_s(
         if (stage, served) in seen or spent_s > longest_s:
             continue
         seen.add((stage, served))
-        held_s = passing_s[stage] if spent_s else REPORT_LAG_S
+        # The window may end just after a step.
+        held_s = passing_s[stage] if spent_s else 1
         followers = [k for k, may in enumerate(allowed[stage]) if may]
         for k in followers:
             more = served | masks[k] & wanted

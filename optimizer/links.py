@@ -20,4 +20,4 @@ class Link:
     share: float = 1.0
     """Part of the exit's vehicles that come to the approach, before anything is learnt."""
     entries: tuple[tuple[str, float], ...] = ()
-    """Entry detectors of the approach that these vehicles pass, and how long after the exit."""
+    """First detectors of the approach that these vehicles pass, and how long after the exit."""

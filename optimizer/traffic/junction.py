@@ -26,7 +26,7 @@ from optimizer.flows import Estimate
 from optimizer.lanes import Lane, service
 from optimizer.saturation import PRIOR_VEH_PER_H, SaturationFlow
 from optimizer.traffic.health import Counts, DetectorHealth
-from optimizer.traffic.law import BLOCKED_AFTER_S, BLOCKED_FACTOR, FULL_AFTER_S
+from optimizer.traffic.law import BLOCKED_AFTER_S, BLOCKED_FACTOR, FULL_AFTER_S, SHORT_FULL_AFTER_S
 from optimizer.traffic.layout import layout_of
 from optimizer.traffic.model import IMPLEMENTATION, IMPLEMENTATIONS
 from optimizer.traffic.substitutes import Substitutes
@@ -99,6 +99,12 @@ class JunctionTraffic:
         self._was_green = 0
         self._counts = np.full((3, self.layout.detectors), -1, dtype=np.int32)
         self._entry_names = [site.detectors[s.detector].name for s in self.layout.sources]
+        sourced = {k for source in self.layout.sources for k in source.lanes}
+        self._first_advance = [
+            (k, tuple(site.detectors[d].name for d in lane.advance))
+            for k, lane in enumerate(self.lanes)
+            if lane.advance and k not in sourced
+        ]
         self._source_detectors = np.array([s.detector for s in self.layout.sources], dtype=np.intp)
         self._lit: dict[tuple[int, int], list[tuple[int, tuple[int, ...], bool, bool]]] = {}
         self._measured = np.zeros(len(self.lanes), dtype=np.bool_)
@@ -247,9 +253,18 @@ class JunctionTraffic:
         return self._model.trapped()
 
     def full_entries(self) -> tuple[str, ...]:
-        """Entry detectors that a queue stands on: nobody else gets into the street there."""
-        stood_s = self._model.stood_on_s()
-        return tuple(self._entry_names[p] for p in np.nonzero(stood_s >= FULL_AFTER_S)[0])
+        """First detectors of a street that a queue stands on: nobody else gets in there.
+
+        Its entry detectors; where a street is too short for them, its advance detectors.
+        """
+        stood = self._model.stood_on_s() >= FULL_AFTER_S
+        full = [name for name, here in zip(self._entry_names, stood, strict=True) if here]
+        if self._first_advance:
+            held = self._model.column("on_advance_s") >= SHORT_FULL_AFTER_S
+            for k, names in self._first_advance:
+                if held[k]:
+                    full += names
+        return tuple(full)
 
     @property
     def blocked(self) -> Floats:

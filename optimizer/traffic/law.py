@@ -29,5 +29,7 @@ STANDING_S = 2.0
 STARTUP_S = 2.0
 FULL_AFTER_S = 4.0
 """An entry loop that is occupied for so long: nobody else gets into the street there."""
+SHORT_FULL_AFTER_S = 1.0
+"""The same for a street too short for entry loops: it fills while one second is thought over."""
 CLEAR_AFTER_S = 60.0
 """After a queue over the advance loop, until late vehicles count as turned off again."""

@@ -140,17 +140,29 @@ class _Walk:
             travel_s=round(nearest.travel_s, 2),
             storage_veh=round(max(way.storage_veh for way in ways), 2),
             share=sum(way.share for way in ways),
-            entries=tuple(self._entries(junction, approach, begins_s)),
+            entries=self._entries(junction, approach, begins_s),
         )
 
     def _entries(
         self, junction: Junction, approach: str, begins_s: dict[str, float]
+    ) -> tuple[tuple[str, float], ...]:
+        """The first loops of *approach* that the exit's vehicles pass, and when.
+
+        On a street too short for entry loops these are the advance loops.
+        """
+        for role in (DetectorRole.ENTRY, DetectorRole.ADVANCE):
+            found = tuple(self._loops(junction, approach, begins_s, role))
+            if found:
+                return found
+        return ()
+
+    def _loops(
+        self, junction: Junction, approach: str, begins_s: dict[str, float], role: DetectorRole
     ) -> Iterator[tuple[str, float]]:
-        """The entry loops of *approach* that the exit's vehicles pass, and when."""
         for loop in junction.loops:
             detector = junction.intersection.detectors[loop.detector]
             edge = self.net.lanes[loop.lane].edge
             ours = loop.approach == approach and edge in begins_s
-            if ours and detector.role is DetectorRole.ENTRY:
+            if ours and detector.role is role:
                 speed = self.net.lanes[loop.lane].speed_m_per_s
                 yield detector.name, round(begins_s[edge] + loop.position_m / speed, 2)
