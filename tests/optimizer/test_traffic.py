@@ -251,6 +251,62 @@ def test_spillback_to_the_entry_loop_fills_the_approach(drive):
     assert not world.lane(2).spilled_back
 
 
+def test_vehicles_trapped_behind_the_queue_of_another_lane_count_with_it(drive):
+    world = drive("SAE")
+    for lane in range(2):
+        for _ in range(40):  # half of the vehicles come to each lane
+            world.passes("E main")
+            world.passes(f"A {LANES[lane]}")
+    for _ in range(10):
+        world.passes("E main")
+    world.stands("S main 1")
+    world.held.add("A main 1")
+    world.seconds(20)
+    trapped = world.traffic.trapped
+    assert trapped[0] > 2.0, "the other half can't get past it"
+    assert trapped[1] == trapped[2] == 0.0
+    assert world.queue(1) == 0.0
+    world.held.add("A main 2")
+    world.seconds(4)
+    assert world.traffic.trapped.max() == 0.0, "each stands in its own queue"
+
+
+def test_shares_are_not_unlearnt_while_a_queue_stands(drive):
+    world = drive("SAE")
+    for _ in range(20):
+        world.passes("E main")
+        world.seconds(3)
+    world.held |= {"S main 1", "A main 1"}
+    world.seconds(5)
+    before = world.traffic.to_lane.sum()
+    world.held.clear()
+    world.seconds(30)  # everybody is late, and dropped
+    assert world.traffic.to_lane.sum() == pytest.approx(before)
+
+
+def test_a_street_is_full_while_a_queue_stands_on_its_first_loops(drive):
+    world = drive("SAE")
+    world.stands("E main")
+    world.seconds(2)
+    assert world.traffic.full_entries() == ()
+    world.seconds(2)
+    assert world.traffic.full_entries() == ("E main",)
+    world.leaves("E main")
+    assert world.traffic.full_entries() == ()
+    world.stands("A side")
+    world.seconds(1)
+    assert world.traffic.full_entries() == ("A side",), "a street without an entry loop"
+
+
+def test_a_queue_on_an_entry_loop_is_no_fault_while_its_neighbours_flow(drive):
+    world = drive("SAE")
+    world.stands("E main")
+    for _ in range(50):
+        world.passes("S main 2", GREEN)
+        world.seconds(2, GREEN)
+    assert world.traffic.faults() == ()
+
+
 def test_a_blocked_exit_is_recognised_and_released(drive):
     world = drive("SA")
     world.stands("S main 1")

@@ -78,3 +78,14 @@ def test_exits_that_leave_the_network_lead_nowhere_and_a_ring_ends(tmp_path):
         '<edge id="nm" from="n" to="m"/>',
     )
     assert links == ()
+
+
+def test_a_street_too_short_for_entry_loops_has_its_advance_loops(tmp_path):
+    nodes = SIGNALS.replace('x="400"', 'x="40"')
+    network = derive_network(
+        convert(tmp_path, nodes, ENDS + '<edge id="ab" from="a" to="b" numLanes="2"/>')
+    )
+    (link,) = links_between(network)
+    assert network.lanes["ab_0"].length_m < 40.0
+    detectors = {x.name: x.role for x in network.junction("b").intersection.detectors}
+    assert {detectors[name] for name, _ in link.entries} == {DetectorRole.ADVANCE}
