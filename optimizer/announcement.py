@@ -14,6 +14,7 @@ import numpy as np
 from optimizer.delay import Floats
 
 SECONDS_MAX = 300
+EXITS_MAX = 64
 FULL_MAX = 256
 OUTFLOW_MAX_VEH_PER_S = 6.0
 """More than eight lanes discharge at once."""
@@ -40,6 +41,31 @@ class Announcement:
     """First detectors of its streets that a queue stands on: who is sent there can't get in."""
 
 
+def _check_types(message: Announcement) -> None:
+    """What a decoder may hand over that no type checker has seen."""
+    if not isinstance(message.site, str):
+        raise AnnouncementError("site is no text")
+    for name in ("sequence_no", "start_utc_ms"):
+        if type(getattr(message, name)) is not int:
+            raise AnnouncementError(f"{message.site}: {name} is no whole number")
+    if not _are_names(message.exits, EXITS_MAX):
+        raise AnnouncementError(f"{message.site}: exits is not a list of at most {EXITS_MAX} names")
+    if not _are_names(message.full, FULL_MAX):
+        raise AnnouncementError(
+            f"{message.site}: full is not a list of at most {FULL_MAX} detectors"
+        )
+    if not isinstance(message.outflow_veh, np.ndarray):
+        raise AnnouncementError(f"{message.site}: outflow is no array")
+
+
+def _are_names(value: object, most: int) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) <= most
+        and all(isinstance(name, str) for name in value)
+    )
+
+
 def checked(message: Announcement, neighbours: Collection[str]) -> Announcement:
     """The *message*, if it can be used; *neighbours* are those up- and downstream.
 
@@ -48,6 +74,7 @@ def checked(message: Announcement, neighbours: Collection[str]) -> Announcement:
     exits, and numbers that are negative, not finite or larger than a street can carry.
     """
     site, outflow = message.site, message.outflow_veh
+    _check_types(message)
     if site not in neighbours:
         raise AnnouncementError(f"{site} is no neighbour")
     if outflow.ndim != 2 or len(outflow) != len(message.exits):
@@ -58,8 +85,6 @@ def checked(message: Announcement, neighbours: Collection[str]) -> Announcement:
         raise AnnouncementError(f"{site}: the same exit twice")
     if outflow.dtype != np.float64 or not 0 < outflow.shape[1] <= SECONDS_MAX:
         raise AnnouncementError(f"{site}: outflow is not 1 to {SECONDS_MAX} s of float64")
-    if len(message.full) > FULL_MAX or not all(isinstance(name, str) for name in message.full):
-        raise AnnouncementError(f"{site}: full is not a list of at most {FULL_MAX} detectors")
     # NaN is neither.
     if not bool(np.all((outflow >= 0.0) & (outflow <= OUTFLOW_MAX_VEH_PER_S))):
         raise AnnouncementError(

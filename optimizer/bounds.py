@@ -177,8 +177,8 @@ def _window_violations(
 ) -> Iterator[Violation]:
     where = f"{where}, window"
     cycle_s = window.cycle_s
-    if not 0.0 < cycle_s <= CYCLE_MAX_S:
-        yield Violation("cycle", where, f"cycle {cycle_s:g} s is no number in 0..{CYCLE_MAX_S:g} s")
+    if not 1.0 <= cycle_s <= CYCLE_MAX_S:
+        yield Violation("cycle", where, f"cycle {cycle_s:g} s is no number in 1..{CYCLE_MAX_S:g} s")
     for what, value, high in (
         ("offset", window.offset_s, cycle_s),
         ("begin", window.begin_s, cycle_s),

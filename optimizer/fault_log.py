@@ -11,6 +11,8 @@ from controller.signals import Fault
 REPEAT_MS = 600_000
 """A kind of fault that keeps changing is logged once in this time."""
 SHOWN = 3
+KNOWN_MAX = 1_000
+"""Messages of one kind that are remembered: some kinds are worded anew each time."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class FaultLog:
         recent = 0 <= now.mono_ms - told_ms < REPEAT_MS
         if recent or known.issuperset(messages):
             return
-        self._told[kind] = now.mono_ms, known | frozenset(messages)
+        kept = known if len(known) < KNOWN_MAX else frozenset[str]()
+        self._told[kind] = now.mono_ms, kept | frozenset(messages)
         more = f" and {len(messages) - SHOWN} more" if len(messages) > SHOWN else ""
         _log.warning("%s: %s: %s%s", self._site, kind, "; ".join(messages[:SHOWN]), more)

@@ -96,7 +96,9 @@ class Neighbourhood:
         factor: Floats | None = None
         for street in self._streets:
             full, at_ms = self._full_at.get(street.downstream, (NOTHING, 0))
-            if not full or now.utc_ms - at_ms > FULL_LIFETIME_MS or not street.entries <= full:
+            age_ms = now.utc_ms - at_ms
+            lately = -CLOCKS_APART_MS <= age_ms <= FULL_LIFETIME_MS
+            if not lately or not full or not street.entries <= full:
                 continue
             factor = street.factor if factor is None else factor * street.factor
         return None if factor is None else np.maximum(factor, LEAST_FACTOR)

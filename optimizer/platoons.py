@@ -85,7 +85,8 @@ class IncomingPlatoons:
     ) -> None:
         exits = dict.fromkeys((link.upstream, link.exit) for link in into)
         self._rows = {key: x for x, key in enumerate(exits)}
-        self._picked: dict[tuple[str, tuple[str, ...]], tuple[Integers, Integers]] = {}
+        self._picked: dict[str, tuple[tuple[str, ...], tuple[Integers, Integers]]] = {}
+        """By neighbour, the exits that it last told of, and which rows those are."""
         feeds = _feeds(site, layout, into, self._rows)
         groups = list(dict.fromkeys(feeds.values()))
         flat = [(g, *feed) for g, group in enumerate(groups) for feed in group]
@@ -112,10 +113,10 @@ class IncomingPlatoons:
 
     def take(self, message: Announcement) -> None:
         """Keep a *message*: what it says from its start on replaces what was said before."""
-        key = message.site, message.exits
-        picked = self._picked.get(key)
-        if picked is None:
-            picked = self._picked[key] = self._pick(message)
+        exits, picked = self._picked.get(message.site, ((), None))
+        if picked is None or exits != message.exits:
+            picked = self._pick(message)
+            self._picked[message.site] = message.exits, picked
         if len(picked[0]):
             self._platoons.take(*picked, message.outflow_veh, message.start_utc_ms)
 

@@ -30,6 +30,7 @@ from optimizer.fault_log import FaultLog
 from optimizer.links import Link
 from optimizer.neighbours import Neighbourhood
 from optimizer.search import (
+    GREEN_MAX_S,
     Plan,
     SearchProblem,
     SearchResult,
@@ -242,7 +243,7 @@ class TacticalControl:
             queue_veh=queue,
             rate_veh_per_s=self._rates(now),
             stage=stage,
-            green_s=running.green_s,
+            green_s=min(running.green_s, GREEN_MAX_S),
             weight=self._weights(wait_s, queue),
             wait_limit_s=limit_s,
             incumbent=plan_after(self._plan, (now.mono_ms - self._planned_ms) // 1000, changes),

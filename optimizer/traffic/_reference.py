@@ -98,15 +98,6 @@ class ReferenceModel:
         """(sources, lanes) part of each source's vehicles that comes to each lane."""
         return np.array([source.to_lane for source in self.sources]).reshape(-1, len(self.lanes))
 
-    def source_rates(self) -> Floats:
-        """(sources,) mean veh/s over each source, -1 where its mean is not in the forecast."""
-        return np.array(
-            [
-                s.rate_veh_per_s if s.works and self._is_first(p) else -1.0
-                for p, s in enumerate(self.sources)
-            ]
-        )
-
     def spilled(self) -> NDArray[np.bool_]:
         """(lanes,) whether the queue has reached a source of the lane."""
         full = np.zeros(len(self.lanes), dtype=np.bool_)

@@ -100,20 +100,6 @@ class CompiledModel:
         """See :class:`optimizer.traffic.model.TrafficModel`."""
         return self._to_lane.copy()
 
-    def source_rates(self) -> Floats:
-        """See :class:`optimizer.traffic.model.TrafficModel`."""
-        rates: Floats = np.where(self._sources["works"], self._sources["rate_veh_per_s"], -1.0)
-        works = self._sources["works"]
-        for p, spec in enumerate(self._layout.sources):
-            upstream = (
-                q
-                for q, x in enumerate(self._layout.sources)
-                if spec.lanes[0] in x.lanes and not x.near
-            )
-            if spec.near and any(works[q] for q in upstream):
-                rates[p] = -1.0
-        return rates
-
     def spilled(self) -> NDArray[np.bool_]:
         """See :class:`optimizer.traffic.model.TrafficModel`."""
         full = np.zeros(len(self._lanes), dtype=np.bool_)

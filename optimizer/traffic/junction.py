@@ -162,7 +162,10 @@ class JunctionTraffic:
             return None
         if dt_s > INTERVAL_MAX_S:
             self._clock_fault = f"no reading for {dt_s:.0f} s: queues start anew"
+            # Its time goes on: detector checks and saturation flows remember by it.
+            now_s = self._model.now_s
             self._model = self._make(self.layout)
+            self._model.now_s = now_s
             self._changes_seen = -1
             return 1.0
         return dt_s

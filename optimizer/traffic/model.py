@@ -53,9 +53,6 @@ class TrafficModel(Protocol):
     def shares(self) -> Floats:
         """(sources, lanes) part of each source's vehicles that comes to each lane."""
 
-    def source_rates(self) -> Floats:
-        """(sources,) mean veh/s over each source, -1 where its mean is not in the forecast."""
-
     def spilled(self) -> NDArray[np.bool_]:
         """(lanes,) whether the queue has reached a source of the lane."""
 

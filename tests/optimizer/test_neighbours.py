@@ -185,6 +185,12 @@ def test_who_starts_anew_expects_the_mean():
         ({"outflow_veh": np.zeros((2, 60), dtype=object)}, "float64"),
         ({"exits": ("ab", "ab")}, "twice"),
         ({"full": tuple(f"loop {k}" for k in range(300))}, "at most 256 detectors"),
+        ({"full": None}, "at most 256 detectors"),
+        ({"exits": ["ab", "x"]}, "at most 64 names"),
+        ({"sequence_no": float("nan")}, "sequence_no is no whole number"),
+        ({"start_utc_ms": "600000"}, "start_utc_ms is no whole number"),
+        ({"outflow_veh": [[0.0]]}, "outflow is no array"),
+        ({"site": None}, "site is no text"),
         ({"site": "z"}, "z is no neighbour"),
         ({"sequence_no": 599}, "out of order, number 599 after 599"),
         ({"start_utc_ms": 589_000}, "11 s old"),
@@ -245,6 +251,7 @@ def test_a_full_street_takes_green_its_use_until_it_has_room_or_is_silent():
     # 0.6 / 0.8 of the lane go there, and who is behind them stands too.
     assert ours.room(at(1)) == pytest.approx([0.1])
     assert ours.room(at(4)) is None, "what is old is forgotten"
+    assert ours.room(Instant(0, -3_600_000)) is None, "nor does a clock that steps back keep it"
     assert ours.receive(at(5), told_full("entry 1", number=2, utc_ms=5_000))
     assert ours.room(at(5)) is None, "there is room in its other lane"
 

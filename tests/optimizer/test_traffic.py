@@ -284,6 +284,25 @@ def test_shares_are_not_unlearnt_while_a_queue_stands(drive):
     assert world.traffic.to_lane.sum() == pytest.approx(before)
 
 
+def test_after_a_silence_it_goes_on_however_long_it_had_run(drive):
+    world = drive("SAE")
+    world.now = Instant(world.now.mono_ms, 0)
+    world.passes("A main 1")
+    for _ in range(60):
+        world.now = world.now.after(50_000)  # 50 s at a time, over 14 h with what follows
+        for _ in range(17):
+            world.now = world.now.after(49_000)
+            world.second()
+    world.passes("A main 1")
+    world.now = world.now.after(90_000)
+    world.second()
+    assert any(fault.kind == "clock step" for fault in world.traffic.faults())
+    world.passes("A main 1")
+    world.seconds(1)
+    assert world.traffic.faults() == ()
+    assert world.arrivals(0).sum() >= 1.0
+
+
 def test_a_street_is_full_while_a_queue_stands_on_its_first_loops(drive):
     world = drive("SAE")
     world.stands("E main")
