@@ -1,9 +1,8 @@
 """What one junction hears from its neighbours, and what it tells them; nobody stands above them.
 
 Each second it announces what its plan discharges, by exit, to those downstream, and which of its
-streets are full to those upstream. What is lost, late or refused
-only costs quality: then mean arrivals and free exits are expected, as if there
-were no neighbour.
+streets are full to those upstream. What is lost, late or refused only costs quality: then mean
+arrivals and free exits are expected, as if there were no neighbour.
 """
 
 from __future__ import annotations
@@ -49,9 +48,9 @@ class Neighbourhood:
         self._neighbours = {x.upstream for x in into} | {x.downstream for x in out}
         self._streets = _streets(out, self._exits, self._share)
         self.full: tuple[str, ...] = ()
-        """Entry detectors of the site that a queue stands on, to be announced."""
+        """First detectors of its streets that a queue stands on, to be announced."""
         self._full_at: dict[str, tuple[frozenset[str], int]] = {}
-        """By neighbour, its full entry detectors and when that was."""
+        """By neighbour, its detectors that a queue stood on, and when that was."""
         self._last: dict[str, tuple[int, int]] = {}
         """By neighbour, number and time of its last accepted message from outside."""
         self._log = FaultLog(site.name)
