@@ -15,8 +15,6 @@ class Link:
     approach: str
     travel_s: float
     """From the beginning of the exit to the stop line."""
-    storage_veh: float
-    """How many vehicles stand on it when it is full."""
     share: float = 1.0
     """Part of the exit's vehicles that come to the approach, before anything is learnt."""
     entries: tuple[tuple[str, float], ...] = ()

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from controller.intersection import DetectorRole
 from optimizer.links import Link
 from sim.network.model import Junction, Network
 from sim.network.net_file import Connection, NetFile, read_net
 
-VEHICLE_SPACING_M = 7.5
-"""Front to front in a standing queue (SUMO's cars: 5 m and a gap of 2.5 m)."""
 LIMIT_M = 1_000.0
 """Farther than this a platoon has dispersed, and nobody fills the street up."""
 STRAIGHT_PART = 4.0
@@ -54,7 +52,6 @@ class _Way:
     edge: str
     length_m: float = 0.0
     travel_s: float = 0.0
-    storage_veh: float = 0.0
     share: float = 1.0
     begins_s: tuple[tuple[str, float], ...] = ()
     """When each edge on the way is reached, its own beginning included."""
@@ -68,7 +65,6 @@ class _Walk:
     approaches: dict[str, Junction]
     upstream: str
     exit: str
-    lengths: dict[str, float] = field(default_factory=dict)
 
     def links(self) -> Iterator[Link]:
         """The links of this exit; several ways to one approach become one link."""
@@ -97,7 +93,6 @@ class _Walk:
             way.edge,
             way.length_m + length_m,
             way.travel_s + length_m / max(lane.speed_m_per_s for lane in lanes),
-            way.storage_veh + sum(lane.length_m for lane in lanes) / VEHICLE_SPACING_M,
             way.share,
             way.begins_s,
         )
@@ -120,7 +115,6 @@ class _Walk:
                 edge,
                 way.length_m + across_m,
                 begins_s,
-                way.storage_veh,
                 way.share * parts[edge] / sum(parts.values()),
                 (*way.begins_s, (edge, begins_s)),
             )
@@ -138,7 +132,6 @@ class _Walk:
             downstream=junction.id,
             approach=approach,
             travel_s=round(nearest.travel_s, 2),
-            storage_veh=round(max(way.storage_veh for way in ways), 2),
             share=sum(way.share for way in ways),
             entries=self._entries(junction, approach, begins_s),
         )

@@ -58,10 +58,9 @@ AB = Link(
     downstream="b",
     approach="ab",
     travel_s=15.0,
-    storage_veh=30.0,
     entries=(("entry", 1.0),),
 )
-BC = Link(upstream="b", exit="bc", downstream="c", approach="bc", travel_s=10.0, storage_veh=20.0)
+BC = Link(upstream="b", exit="bc", downstream="c", approach="bc", travel_s=10.0)
 PERIOD_S, GREEN_S, PEAK = 60, 20, 0.6
 MEAN = PEAK * GREEN_S / PERIOD_S
 TRAVEL_S = 3 + 10
@@ -235,7 +234,6 @@ BC = Link(
     downstream="c",
     approach="bc",
     travel_s=12.0,
-    storage_veh=20.0,
     entries=(("entry 1", 1.0), ("entry 2", 1.0)),
 )
 

@@ -31,7 +31,6 @@ def test_a_street_from_signal_to_signal(tmp_path):
     assert (link.upstream, link.exit, link.downstream, link.approach) == ("a", "ab", "b", "ab")
     assert link.share == 1.0
     assert link.travel_s == pytest.approx(length_m / 10.0, abs=0.01)
-    assert link.storage_veh == pytest.approx(2 * length_m / 7.5, abs=0.01)
     entries = {
         detector.name
         for detector in network.junction("b").intersection.detectors
