@@ -56,7 +56,7 @@ CHANGING = "change under way"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TacticalSettings:
-    """What the law weighs. The values come from trials on development seeds (11-13, then 101 and up)."""
+    """What the law weighs, as trials on development seeds chose it (11-13, then 101 and up)."""
 
     horizon_s: int = 60
     ordered_horizon_s: int = 120
