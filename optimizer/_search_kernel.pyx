@@ -111,7 +111,7 @@ cdef struct Label:
 
 cdef struct Junction:
     int n_stages, n_lanes, real_lanes, n_exits, horizon, stage_now, green_s
-    int beam, labels, grid_s, fine_s, idle_s, red16
+    int beam, labels, grid_s, fine_s, idle_s, red16, standing
     int64_t budget
     const int16_t* arrivals
     const int16_t* queue
@@ -238,6 +238,7 @@ def search(Stages stages not None, problem, settings):
     at.stage_now, at.green_s, at.beam = problem.stage, problem.green_s, settings.beam
     at.labels, at.grid_s, at.fine_s = settings.labels, settings.grid_s, settings.fine_s
     at.idle_s, at.red16, at.budget = settings.idle_s, round(16 * settings.red_s), settings.steps_max
+    at.standing = round(UNITS * settings.standing_veh)
     cdef double stop_cost_s = settings.stop_cost_s
     at.change_s, at.starts_s = &stages.change_s[0, 0], &stages.starts_s[0, 0, 0]
     at.min_green_s, at.max_green_s = &stages.min_green_s[0], &stages.max_green_s[0]
@@ -640,9 +641,10 @@ cdef inline int32_t arriving_in(const Junction* at, int stage, int t) noexcept n
 cdef inline int32_t second(
     const Junction* at, int16_t* queue, int32_t* inflow, int t, const int16_t* rate
 ) noexcept nogil:
-    """Advance all lanes by second *t*; full exits hold back the lanes that lead there."""
+    """Advance all lanes by second *t*; full exits hold back the lanes that lead there, at a cost."""
     cdef int16_t[LANES_MAX] open_rate
     cdef int e, lane
+    cdef int32_t cost = 0
     cdef const int16_t* share
     cdef const int16_t* arrivals = at.arrivals + t * at.n_lanes
     cdef int16_t out
@@ -654,6 +656,8 @@ cdef inline int32_t second(
             share = at.exit_share + e * at.n_lanes
             for lane in range(at.n_lanes):
                 if share[lane] > 0:
+                    if open_rate[lane] > 0 and queue[lane] > HALF_VEHICLE:
+                        cost += at.weight[lane] * at.standing
                     open_rate[lane] = 0
     for lane in range(at.n_lanes):
         out = queue[lane] + arrivals[lane]
@@ -662,7 +666,8 @@ cdef inline int32_t second(
         if out > 0:
             for e in range(at.n_exits):
                 inflow[e] += at.exit_share[e * at.n_lanes + lane] * out
-    return one_second(queue, arrivals, open_rate, at.weight, at.stop_weight, at.n_lanes)
+    return cost + one_second(
+        queue, arrivals, open_rate, at.weight, at.stop_weight, at.n_lanes)
 
 
 cdef inline int64_t tail(const Junction* at, const int16_t* queue, int stage) noexcept nogil:

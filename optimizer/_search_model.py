@@ -49,6 +49,7 @@ class Junction:
     idle_s: int
     red16: int
     steps_max: int
+    standing: int
     lanes: range = field(init=False)
     stages: range = field(init=False)
     horizon: int = field(init=False)
@@ -114,7 +115,12 @@ class Traffic:
         cost = 0
         for lane in at.lanes:
             arriving = at.arrivals[t][lane]
-            rate = 0 if any(at.exit_share[e][lane] > 0 for e in full) else rates[lane]
+            rate = rates[lane]
+            if rate > 0 and any(at.exit_share[e][lane] > 0 for e in full):
+                # Whoever goes now stands in the junction, in the way of others.
+                if self.queue[lane] > HALF_VEHICLE:
+                    cost += at.weight[lane] * at.standing
+                rate = 0
             if rate == 0 or self.queue[lane] > HALF_VEHICLE:
                 cost += at.stop_weight[lane] * arriving
             out = min(self.queue[lane] + arriving, rate)

@@ -77,8 +77,8 @@ def search(*arguments: Any) -> int:  # noqa: ANN401
     ``change_s`` (S, S); ``stops_s``, ``starts_s`` (S, S, P); ``served_from_s`` (P,);
     ``min_green_s``, ``max_green_s`` (S,); ``allowed`` (S, S); ``limit_s`` (P,), 9999 for none;
     ``exit_share`` (E, P) in 1/128; ``exit_spare`` (E, H) in 1/16384 vehicle; ``incumbent`` (R, 2);
-    ``settings`` (9,): stage now, green so far, beam, labels, grid, fine, idle (s), red (1/16 s),
-    steps.
+    ``settings`` (10,): stage now, green so far, beam, labels, grid, fine, idle (s), red (1/16 s),
+    steps, standing (1/128 vehicle).
     Outputs: ``plan`` (H + 2, 2); ``value`` (S,) best cost by first next stage;
     ``departures`` (H, P); ``figures`` (7,): best cost, best with staying, best with changing now,
     least estimate of what a wait limit ruled out, cost of the incumbent, steps, complete.

@@ -18,6 +18,7 @@ EXITS_MAX = 64
 FULL_MAX = 256
 OUTFLOW_MAX_VEH_PER_S = 6.0
 """More than eight lanes discharge at once."""
+ROOM_MAX_VEH = 10_000.0
 
 
 class AnnouncementError(ValueError):
@@ -26,10 +27,13 @@ class AnnouncementError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Announcement:
-    """What *site* is about to discharge, and where it has no room left.
+    """What *site* is about to discharge, where it has room left, and who waits for such room.
 
     ``outflow_veh`` (exits, seconds): vehicles that leave for each of ``exits`` in each second from
-    ``start_utc_ms`` on. A later ``sequence_no`` replaces an earlier one.
+    ``start_utc_ms`` on. ``room_veh`` (rooms, seconds): vehicles that may have come to each of its
+    lanes in ``rooms`` from then until each second; only those of short streets are named.
+    ``waiting_veh`` (waiting,): vehicles that wait here to come to each lane of ``waiting``, at the
+    other ends of short streets. A later ``sequence_no`` replaces an earlier one.
     """
 
     site: str
@@ -37,6 +41,10 @@ class Announcement:
     start_utc_ms: int
     exits: tuple[str, ...] = ()
     outflow_veh: Floats = field(default_factory=lambda: np.zeros((0, 1)))
+    rooms: tuple[str, ...] = ()
+    room_veh: Floats = field(default_factory=lambda: np.zeros((0, 1)))
+    waiting: tuple[str, ...] = ()
+    waiting_veh: Floats = field(default_factory=lambda: np.zeros(0))
     full: tuple[str, ...] = ()
     """First detectors of its streets that a queue stands on: who is sent there can't get in."""
 
@@ -48,14 +56,22 @@ def _check_types(message: Announcement) -> None:
     for name in ("sequence_no", "start_utc_ms"):
         if type(getattr(message, name)) is not int:
             raise AnnouncementError(f"{message.site}: {name} is no whole number")
-    if not _are_names(message.exits, EXITS_MAX):
-        raise AnnouncementError(f"{message.site}: exits is not a list of at most {EXITS_MAX} names")
+    for name in ("exits", "rooms", "waiting"):
+        names = getattr(message, name)
+        if not _are_names(names, EXITS_MAX):
+            raise AnnouncementError(
+                f"{message.site}: {name} is not a list of at most {EXITS_MAX} names"
+            )
+        if len(set(names)) != len(names):
+            raise AnnouncementError(f"{message.site}: {name} has the same name twice")
     if not _are_names(message.full, FULL_MAX):
         raise AnnouncementError(
             f"{message.site}: full is not a list of at most {FULL_MAX} detectors"
         )
-    if not isinstance(message.outflow_veh, np.ndarray):
-        raise AnnouncementError(f"{message.site}: outflow is no array")
+    for name in ("outflow_veh", "room_veh", "waiting_veh"):
+        array = getattr(message, name)
+        if not isinstance(array, np.ndarray) or array.dtype != np.float64:
+            raise AnnouncementError(f"{message.site}: {name[:-4]} is no array of float64")
 
 
 def _are_names(value: object, most: int) -> bool:
@@ -77,17 +93,18 @@ def checked(message: Announcement, neighbours: Collection[str]) -> Announcement:
     _check_types(message)
     if site not in neighbours:
         raise AnnouncementError(f"{site} is no neighbour")
-    if outflow.ndim != 2 or len(outflow) != len(message.exits):
-        raise AnnouncementError(
-            f"{site}: outflow of shape {outflow.shape} for {len(message.exits)} exits"
-        )
-    if len(set(message.exits)) != len(message.exits):
-        raise AnnouncementError(f"{site}: the same exit twice")
-    if outflow.dtype != np.float64 or not 0 < outflow.shape[1] <= SECONDS_MAX:
-        raise AnnouncementError(f"{site}: outflow is not 1 to {SECONDS_MAX} s of float64")
-    # NaN is neither.
-    if not bool(np.all((outflow >= 0.0) & (outflow <= OUTFLOW_MAX_VEH_PER_S))):
-        raise AnnouncementError(
-            f"{site}: outflow is not everywhere from 0 to {OUTFLOW_MAX_VEH_PER_S:g} veh/s"
-        )
+    _check_rows(site, "outflow", outflow, len(message.exits), OUTFLOW_MAX_VEH_PER_S)
+    _check_rows(site, "room", message.room_veh, len(message.rooms), ROOM_MAX_VEH)
+    waiting = message.waiting_veh.reshape(-1, 1)
+    _check_rows(site, "waiting", waiting, len(message.waiting), ROOM_MAX_VEH)
     return message
+
+
+def _check_rows(site: str, what: str, array: Floats, rows: int, most: float) -> None:
+    if array.ndim != 2 or len(array) != rows:
+        raise AnnouncementError(f"{site}: {what} of shape {array.shape} for {rows} names")
+    if not 0 < array.shape[1] <= SECONDS_MAX:
+        raise AnnouncementError(f"{site}: {what} is not for 1 to {SECONDS_MAX} s")
+    # NaN is neither.
+    if not bool(np.all((array >= 0.0) & (array <= most))):
+        raise AnnouncementError(f"{site}: {what} is not everywhere from 0 to {most:g}")

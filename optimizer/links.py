@@ -15,7 +15,11 @@ class Link:
     approach: str
     travel_s: float
     """From the beginning of the exit to the stop line."""
+    length_m: float = 0.0
+    """The shortest way; 0 where it is not known."""
     share: float = 1.0
     """Part of the exit's vehicles that come to the approach, before anything is learnt."""
+    feeds: tuple[tuple[str, str], ...] = ()
+    """Lanes at the upstream stop line, and those at the downstream one that they lead to."""
     entries: tuple[tuple[str, float], ...] = ()
     """First detectors of the approach that these vehicles pass, and how long after the exit."""

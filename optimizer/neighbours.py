@@ -1,7 +1,8 @@
 """What one junction hears from its neighbours, and what it tells them; nobody stands above them.
 
-Each second it announces what its plan discharges, by exit, to those downstream, and which of its
-streets are full to those upstream. What is lost, late or refused only costs quality: then mean
+Each second it announces what its plan discharges, by exit, to those downstream, which of its
+streets are full to those upstream, and what room its short streets will have
+(:mod:`optimizer.short_streets`). What is lost, late or refused only costs quality: then mean
 arrivals and free exits are expected, as if there were no neighbour.
 """
 
@@ -21,6 +22,7 @@ from optimizer.delay import Floats
 from optimizer.fault_log import FaultLog
 from optimizer.links import Link
 from optimizer.platoons import IncomingPlatoons
+from optimizer.short_streets import ShortStreets
 from optimizer.traffic.layout import Layout
 
 USUAL_PART = {"through": 0.6, "left": 0.2, "right": 0.2}
@@ -47,6 +49,7 @@ class Neighbourhood:
         self._platoons = IncomingPlatoons(site, layout, into)
         self._neighbours = {x.upstream for x in into} | {x.downstream for x in out}
         self._streets = _streets(out, self._exits, self._share)
+        self.short_streets = ShortStreets(site, layout, links, self._exits, self._share)
         self.full: tuple[str, ...] = ()
         """First detectors of its streets that a queue stands on, to be announced."""
         self._full_at: dict[str, tuple[frozenset[str], int]] = {}
@@ -84,6 +87,7 @@ class Neighbourhood:
     def take(self, message: Announcement) -> None:
         """Take a *message* that is known to be right, made in this process."""
         self._platoons.take(message)
+        self.short_streets.take(message)
         self._full_at[message.site] = frozenset(message.full), message.start_utc_ms
 
     def room(self, now: Instant) -> Floats | None:
@@ -117,18 +121,25 @@ class Neighbourhood:
             self._planned_ms = now.mono_ms
 
     def announce(self, now: Instant) -> Announcement | None:
-        """What to tell the neighbours: the rest of the last plan, and which streets are full.
+        """What to tell the neighbours: the rest of the last plan, and what the streets can take.
 
         None if there is neither, or nobody to tell.
         """
         rest = self._rest(now)
-        if not self._neighbours or (rest is None and not self.full):
+        rooms, room_veh = self.short_streets.room(now)
+        waiting, waiting_veh = self.short_streets.waiting()
+        nothing = rest is None and not (self.full or rooms or waiting)
+        if not self._neighbours or nothing:
             return None
         self._sequence_no += 1
         told = Announcement(
             site=self.site.name,
             sequence_no=self._sequence_no,
             start_utc_ms=now.utc_ms,
+            rooms=rooms,
+            room_veh=room_veh,
+            waiting=waiting,
+            waiting_veh=waiting_veh,
             full=self.full,
         )
         return told if rest is None else replace(told, exits=self._exits, outflow_veh=rest)

@@ -68,6 +68,9 @@ class SearchSettings:
     """Delay that a stop is worth."""
     red_s: float = 15.0
     """How long what is left at the horizon waits where the last stage does not serve it."""
+    standing_veh: float = 5.0
+    """Waiting vehicles that one is worth that is let go where its exit is full: it stands in the
+    junction then, in the way of others."""
     steps_max: int = 150_000
     """Seconds of traffic that one search may simulate; then the best plan so far is the answer."""
 
@@ -80,6 +83,7 @@ class SearchSettings:
             ("idle_s", 0, 1_000),
             ("stop_cost_s", 0.0, 100.0),
             ("red_s", 0.0, 1_000.0),
+            ("standing_veh", 0.0, 20.0),
             ("steps_max", 0, 2_000_000_000),
         ):
             value = getattr(self, name)
@@ -191,6 +195,7 @@ def _by_reference(problem: SearchProblem, settings: SearchSettings) -> Found:
     numbers = (
         *(problem.stage, problem.green_s, settings.beam, settings.labels, settings.grid_s),
         *(settings.fine_s, settings.idle_s, round(16 * settings.red_s), settings.steps_max),
+        round(UNITS_PER_VEHICLE * settings.standing_veh),
     )
     plan = np.empty((horizon + 2, 2), dtype=np.int32)
     value = np.empty(problem.changes.n_stages, dtype=np.int64)

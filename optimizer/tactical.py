@@ -73,6 +73,8 @@ class TacticalSettings:
     in a network that is full, where plans don't come true."""
     full_streets: bool = True
     """Don't send vehicles where the neighbours say that there is no room."""
+    short_streets: bool = True
+    """Send no more vehicles into a short street than the next plan lets out of it."""
     search: SearchSettings = field(default_factory=SearchSettings)
 
 
@@ -143,6 +145,8 @@ class TacticalControl:
         self._crossings = tuple(bits(site.pedestrian_groups))
         self.traffic = JunctionTraffic(site)
         self.neighbours = Neighbourhood(site, self.traffic.layout, links)
+        short = self.neighbours.short_streets
+        self._short = short if settings.short_streets and short.any else None
         self._changes: dict[int, StageChanges] = {}
         self._bounds: BoundedChanges | None = None
         self._plan: Plan = ()
@@ -200,6 +204,7 @@ class TacticalControl:
             self._plan = ()
             return Decision(schedule=None)
         if running.stage is None:
+            self._note_short_streets()
             return Decision(schedule=self._schedule(now, self._target, 1), target=self._target)
         self._note_pedestrians(now, running.called)
         grounds = self._search(now, running, running.stage)
@@ -237,6 +242,8 @@ class TacticalControl:
             queue[lanes:] = self._walkers(running.called)
             wait_s = np.concatenate([wait_s, called_s])
             limit_s = np.concatenate([limit_s, self._walk_limits(called_s)])
+        weight = self._weights(wait_s, queue)
+        share, spare_veh = self._short_exits(now, queue)
         problem = SearchProblem(
             changes=changes,
             arrivals_veh=arrivals,
@@ -244,18 +251,43 @@ class TacticalControl:
             rate_veh_per_s=self._rates(now),
             stage=stage,
             green_s=min(running.green_s, GREEN_MAX_S),
-            weight=self._weights(wait_s, queue),
+            weight=weight,
             wait_limit_s=limit_s,
+            exit_share=share,
+            exit_spare_veh=spare_veh,
             incumbent=plan_after(self._plan, (now.mono_ms - self._planned_ms) // 1000, changes),
         )
+        result = search(problem, self._settings.search)
+        if self._short is not None:
+            self._short.plan(now, changes, result.plan, self.traffic.sure_rates)
         return Grounds(
             site=self.site,
             lane_groups=self._lane_groups,
             problem=problem,
-            result=search(problem, self._settings.search),
+            result=result,
             wait_s=wait_s,
             assumed=self._assumed.count,
         )
+
+    def _short_exits(self, now: Instant, queue: Floats) -> tuple[Floats | None, Floats | None]:
+        """What the short streets from here can take; *queue* is told of those who come here.
+
+        See :attr:`SearchProblem.exit_share` and :attr:`SearchProblem.exit_spare_veh`.
+        """
+        short, lanes = self._short, len(self.traffic.lanes)
+        if short is None:
+            return None, None
+        short.note(queue[:lanes])
+        queue[:lanes] += short.expected(now)
+        share, spare_veh = short.exits(now, self._horizon_s)
+        if not len(spare_veh):
+            return None, None
+        return np.pad(share, ((0, len(queue) - lanes), (0, 0))), spare_veh
+
+    def _note_short_streets(self) -> None:
+        """What the neighbours have to know while a change leaves nothing to decide."""
+        if self._short is not None:
+            self._short.note(self.traffic.forecast(1)[0])
 
     def _changes_for(self, pedestrians: int) -> StageChanges:
         changes = self._changes.get(pedestrians)

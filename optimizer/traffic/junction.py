@@ -239,6 +239,15 @@ class JunctionTraffic:
         """(sources, lanes) part of each source's vehicles that comes to each lane."""
         return self._model.shares()
 
+    @property
+    def sure_rates(self) -> Floats:
+        """(stages, lanes) what of :attr:`rates` can be relied on, veh/s.
+
+        Who gives way may find no gap for long.
+        """
+        sure: Floats = self.rates * self._stage_share**2
+        return sure
+
     def forecast(self, horizon_s: int, more_rows: int = 0) -> tuple[Floats, Floats]:
         """(queue: (lanes,) vehicles, arrivals: (lanes, horizon_s) vehicles in each second).
 

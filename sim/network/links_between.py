@@ -7,7 +7,7 @@ straight on is taken to be more likely than turning until the junctions have lea
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from controller.intersection import DetectorRole
@@ -36,7 +36,7 @@ def links_between(network: Network) -> tuple[Link, ...]:
         link
         for junction in network.junctions
         for exit_edge in _exits(junction)
-        for link in _Walk(net, approaches, junction.id, exit_edge).links()
+        for link in _Walk(net, approaches, junction, exit_edge).links()
     )
 
 
@@ -63,7 +63,7 @@ class _Walk:
 
     net: NetFile
     approaches: dict[str, Junction]
-    upstream: str
+    upstream: Junction
     exit: str
 
     def links(self) -> Iterator[Link]:
@@ -127,14 +127,35 @@ class _Walk:
             for edge, at_s in way.begins_s:
                 begins_s[edge] = min(at_s, begins_s.get(edge, at_s))
         return Link(
-            upstream=self.upstream,
+            upstream=self.upstream.id,
             exit=self.exit,
             downstream=junction.id,
             approach=approach,
             travel_s=round(nearest.travel_s, 2),
+            length_m=round(min(way.length_m for way in ways), 1),
             share=sum(way.share for way in ways),
+            feeds=tuple(self._feeds(junction, approach, ways)),
             entries=self._entries(junction, approach, begins_s),
         )
+
+    def _feeds(
+        self, junction: Junction, approach: str, ways: Sequence[_Way]
+    ) -> Iterator[tuple[str, str]]:
+        """Which stop-line lanes upstream lead to which downstream.
+
+        On a street of one edge the connections say so. Where the way is longer vehicles have time
+        to change lanes, and any lane that leads to the exit may lead to any of the approach.
+        """
+        leaving = [link for link in self.upstream.links if link.to_edge == self.exit]
+        one_edge = all(way.edge == self.exit for way in ways)
+        arriving = dict.fromkeys(x.from_lane for x in junction.links if x.from_edge == approach)
+        pairs = dict.fromkeys(
+            (link.from_lane, lane)
+            for link in leaving
+            for lane in arriving
+            if not one_edge or lane == link.to_lane
+        )
+        yield from pairs
 
     def _entries(
         self, junction: Junction, approach: str, begins_s: dict[str, float]

@@ -177,7 +177,7 @@ def test_who_starts_anew_expects_the_mean():
         ({"outflow_veh": np.full((2, 60), np.nan)}, "not everywhere from 0"),
         ({"outflow_veh": np.full((2, 60), -0.1)}, "not everywhere from 0"),
         ({"outflow_veh": np.full((2, 60), 6.1)}, "not everywhere from 0"),
-        ({"outflow_veh": np.zeros((1, 60))}, r"shape \(1, 60\) for 2 exits"),
+        ({"outflow_veh": np.zeros((1, 60))}, r"shape \(1, 60\) for 2 names"),
         ({"outflow_veh": np.zeros(60)}, "shape"),
         ({"outflow_veh": np.zeros((2, 0))}, "1 to 300 s"),
         ({"outflow_veh": np.zeros((2, 301))}, "1 to 300 s"),

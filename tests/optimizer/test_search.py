@@ -324,3 +324,23 @@ def test_the_reference_serves_without_the_kernel() -> None:
         check=True,
     )
     assert done.stdout.strip() == "python"
+
+
+def test_a_green_into_a_full_street_ends_for_the_sake_of_one_vehicle() -> None:
+    green = np.array([[True, False], [False, True]])
+    problem = SearchProblem(
+        changes=changes_of(green, np.full((2, 2), 4), [2, 2], [90, 90]),
+        arrivals_veh=np.zeros((2, 40)),
+        queue_veh=[6.0, 1.0],
+        rate_veh_per_s=green * 0.5,
+        stage=0,
+        green_s=5,
+        exit_share=[[1.0], [0.0]],
+        exit_spare_veh=np.repeat([[0.0, 20.0]], 20, axis=1),
+    )
+    who_stands_in_the_junction = search(problem, SearchSettings(standing_veh=5.0))
+    assert who_stands_in_the_junction.plan[0] == (0, 0)
+    # There is room later, and the plan comes back for it.
+    assert who_stands_in_the_junction.plan[2][0] == 0
+    free = search(replace(problem, exit_spare_veh=[20.0]))
+    assert free.plan[0][1] > 5
