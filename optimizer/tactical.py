@@ -316,7 +316,7 @@ class TacticalControl:
         room = self.neighbours.room(now) if self._settings.full_streets else None
         if room is None and not traffic.any_blocked:
             return self._free_rates
-        rates = traffic.rates * traffic.blocked
+        rates = traffic.rates * traffic.blocked_in_stages
         return np.hstack([rates if room is None else rates * room, self._walk_rates])
 
     def _weights(self, wait_s: Floats, queue: Floats) -> Floats:

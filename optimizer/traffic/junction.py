@@ -26,7 +26,13 @@ from optimizer.flows import Estimate
 from optimizer.lanes import Lane, service
 from optimizer.saturation import PRIOR_VEH_PER_H, SaturationFlow
 from optimizer.traffic.health import Counts, DetectorHealth
-from optimizer.traffic.law import BLOCKED_AFTER_S, BLOCKED_FACTOR, FULL_AFTER_S, SHORT_FULL_AFTER_S
+from optimizer.traffic.law import (
+    BLOCKED_AFTER_S,
+    BLOCKED_FACTOR,
+    FULL_AFTER_S,
+    NO_GAP_FACTOR,
+    SHORT_FULL_AFTER_S,
+)
 from optimizer.traffic.layout import layout_of
 from optimizer.traffic.model import IMPLEMENTATION, IMPLEMENTATIONS
 from optimizer.traffic.substitutes import Substitutes
@@ -115,6 +121,7 @@ class JunctionTraffic:
         """(stages, lanes) learnt service rate, veh/s, exits free."""
         self.rates_learnt = 0
         """How often ``rates`` has been written."""
+        self._share_now = np.zeros(len(self.lanes))
         self._confidence_of_all: Floats | None = None
 
     def _share_of(self, green: int) -> Floats:
@@ -142,7 +149,7 @@ class JunctionTraffic:
         counts = self._health.check(self._model.now_s + dt_s, dt_s, readings)
         self._counts = counts
         self._learn_saturation(counts, green)
-        share = self._share_of(green)
+        share = self._share_now = self._share_of(green)
         self._model.advance(dt_s, counts, share * self._saturation_veh_per_s)
         if self._health.changes != self._changes_seen:
             self._note_working(now, counts)
@@ -283,6 +290,17 @@ class JunctionTraffic:
         """(lanes,) factor on the service rate: below 1 where the exit is blocked."""
         held_s = self._model.column("green_occupied_s")
         return np.where(held_s >= BLOCKED_AFTER_S, BLOCKED_FACTOR, 1.0)
+
+    @property
+    def blocked_in_stages(self) -> Floats:
+        """(stages, lanes) the same by stage.
+
+        Who finds no gap in a green that gives way may still go in one that need not.
+        """
+        held_s = self._model.column("green_occupied_s")
+        no_gap = np.where(self._stage_share < 1.0, NO_GAP_FACTOR, 1.0)
+        factor = np.where(self._share_now < 1.0, no_gap, BLOCKED_FACTOR)
+        return np.where(held_s >= BLOCKED_AFTER_S, factor, 1.0)
 
     @property
     def any_blocked(self) -> bool:

@@ -22,6 +22,8 @@ RED_PLATOON = 1.7
 """Arrivals behind a first vehicle in red, against the mean rate: vehicles come in platoons."""
 BLOCKED_AFTER_S = 8.0
 BLOCKED_FACTOR = 0.1
+NO_GAP_FACTOR = 0.3
+"""The same of a lane that gives way: in other greens that give way, but not where it need not."""
 RATE_TAU_S = 300.0
 RATE_PRIOR_VEH_PER_S = 0.02
 SHARE_GAIN = 0.02

@@ -87,8 +87,10 @@ def junction(roles: str = "SAE") -> Intersection:
 class Drive:
     """Feeds one :class:`JunctionTraffic` second by second."""
 
-    def __init__(self, roles: str, implementation: str | None = None) -> None:
-        self.site = junction(roles)
+    def __init__(
+        self, roles: str, implementation: str | None = None, site: Intersection | None = None
+    ) -> None:
+        self.site = site or junction(roles)
         self.traffic = JunctionTraffic(self.site, implementation)
         self.names = [detector.name for detector in self.site.detectors]
         self.now = Instant(1_000_000, 0)
@@ -335,8 +337,24 @@ def test_a_blocked_exit_is_recognised_and_released(drive):
     assert world.traffic.blocked[0] < 0.5
     assert world.lane().blocked
     assert world.traffic.blocked[1] == 1.0
+    assert (world.traffic.blocked_in_stages[:, 0] < 0.5).all()
+    assert (world.traffic.blocked_in_stages[:, 1] == 1.0).all()
     world.leaves("S main 1")
     assert world.traffic.blocked[0] == 1.0
+
+
+def test_who_finds_no_gap_may_still_go_where_nobody_is_given_way_to():
+    site = junction("SA")
+    both, alone = Stage(name="A", groups=("main", "walk")), Stage(name="C", groups=("main",))
+    site = replace(site, stages=(both, *site.stages[1:], alone), yields_to=(0b100, 0, 0))
+    world = Drive("SA", site=site)
+    world.stands("S main 1")
+    world.seconds(9, GREEN | 0b100)
+    factors = world.traffic.blocked_in_stages[:, 0]
+    assert factors[0] < 0.5, "those who walk leave no gap"
+    assert factors[2] == 1.0
+    world.seconds(9, GREEN)
+    assert (world.traffic.blocked_in_stages[:, 0] < 0.5).all(), "then it is the exit"
 
 
 @pytest.mark.parametrize("roles", ["A", "E", "AE"])
