@@ -8,7 +8,7 @@ arrivals and free exits are expected, as if there were no neighbour.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from optimizer._platoons_reference import CLOCKS_APART_MS, LIFETIME_MS, Integers
 from optimizer.announcement import Announcement, AnnouncementError, checked
 from optimizer.delay import Floats
 from optimizer.fault_log import FaultLog
+from optimizer.gates import GatedExits
 from optimizer.links import Link
 from optimizer.platoons import IncomingPlatoons
 from optimizer.short_streets import ShortStreets
@@ -50,6 +51,7 @@ class Neighbourhood:
         self._neighbours = {x.upstream for x in into} | {x.downstream for x in out}
         self._streets = _streets(out, self._exits, self._share)
         self.short_streets = ShortStreets(site, layout, links, self._exits, self._share)
+        self.gates = GatedExits(self._exits, self._share)
         self.full: tuple[str, ...] = ()
         """First detectors of its streets that a queue stands on, to be announced."""
         self._full_at: dict[str, tuple[frozenset[str], int]] = {}
@@ -105,6 +107,12 @@ class Neighbourhood:
                 continue
             factor = street.factor if factor is None else factor * street.factor
         return None if factor is None else np.maximum(factor, LEAST_FACTOR)
+
+    def share_of(self, exits: Collection[str]) -> Floats:
+        """(lanes,) usual part of each lane's vehicles that leaves through one of *exits*."""
+        rows = [row for row, name in enumerate(self._exits) if name in exits]
+        share: Floats = self._share[rows].sum(axis=0)
+        return share
 
     def learn(self, now: Instant, passed: Integers) -> None:
         """Once a second, see :meth:`IncomingPlatoons.learn`."""

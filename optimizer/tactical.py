@@ -10,7 +10,7 @@ lane by lane (:mod:`optimizer.fallback`), and issues nothing once none is left.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,6 +39,7 @@ from optimizer.search import (
     search,
 )
 from optimizer.search_stages import StageChanges
+from optimizer.search_units import EXITS_MAX
 from optimizer.site_changes import StageRules, site_changes
 from optimizer.traffic import JunctionTraffic
 
@@ -175,6 +176,9 @@ class TacticalControl:
         if self._settings.platoons:
             self.neighbours.learn(now, self.traffic.passed)
         self.neighbours.full = self.traffic.full_entries()
+        if self.neighbours.gates.any:
+            left = self.traffic.passed[-len(self.traffic.lanes) :]
+            self.neighbours.gates.observe(now, np.maximum(left, 0).astype(np.float64))
         self._green = outputs.green
         self._confidence = self.traffic.confidence
         self._assumed.advance(now, self._confidence, outputs.green)
@@ -196,6 +200,14 @@ class TacticalControl:
         previous = None if self._bounds is None else self._bounds.bounds
         checked = check_bounds(bounds, self.site, self._rules.order, previous)
         self._bounds = BoundedChanges(checked, self.site, self._changes_for)
+
+    def gate(self, now: Instant, veh_per_s: Mapping[str, float]) -> None:
+        """Let no more than *veh_per_s* out through each exit named: a protected area is full.
+
+        Holds for three minutes or until the next order; {} ends it. Raises :class:`ValueError` for
+        an exit that leads to no junction and for what is no flow.
+        """
+        self.neighbours.gates.order(now, veh_per_s)
 
     def decide(self, now: Instant, running: Running) -> Decision:
         """The schedule from now on, given what is *running*."""
@@ -243,7 +255,7 @@ class TacticalControl:
             wait_s = np.concatenate([wait_s, called_s])
             limit_s = np.concatenate([limit_s, self._walk_limits(called_s)])
         weight = self._weights(wait_s, queue)
-        share, spare_veh = self._short_exits(now, queue)
+        share, spare_veh = self._exits(now, queue)
         problem = SearchProblem(
             changes=changes,
             arrivals_veh=arrivals,
@@ -269,17 +281,19 @@ class TacticalControl:
             assumed=self._assumed.count,
         )
 
-    def _short_exits(self, now: Instant, queue: Floats) -> tuple[Floats | None, Floats | None]:
-        """What the short streets from here can take; *queue* is told of those who come here.
+    def _exits(self, now: Instant, queue: Floats) -> tuple[Floats | None, Floats | None]:
+        """What the exits can take that are not free; *queue* is told of those who wait to come.
 
         See :attr:`SearchProblem.exit_share` and :attr:`SearchProblem.exit_spare_veh`.
         """
         short, lanes = self._short, len(self.traffic.lanes)
-        if short is None:
-            return None, None
-        short.note(queue[:lanes])
-        queue[:lanes] += short.expected(now)
-        share, spare_veh = short.exits(now, self._horizon_s)
+        share, spare_veh = self.neighbours.gates.exits(self._horizon_s)
+        if short is not None:
+            short.note(queue[:lanes])
+            queue[:lanes] += short.expected(now)
+            of_short, room_veh = short.exits(now, self._horizon_s)
+            share = np.hstack([share, of_short])[:, :EXITS_MAX]
+            spare_veh = np.vstack([spare_veh, room_veh])[:EXITS_MAX]
         if not len(spare_veh):
             return None, None
         return np.pad(share, ((0, len(queue) - lanes), (0, 0))), spare_veh

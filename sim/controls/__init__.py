@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 
 from sim.controls.base import Control, Prepared, Setup, Step
+from sim.controls.gated import GatedNetwork
 from sim.controls.greedy import longest_queue, max_pressure, max_wave
 from sim.controls.loop_driven import loop_driven
 from sim.controls.native import AS_SHIPPED, PAST_STANDING, SHORTER, fixed, native
@@ -119,6 +120,14 @@ _ALL = (
         sees="three loops per approach lane, and push buttons",
         summary="ours: every second a search over the next stages and their durations",
         prepare=loop_driven(TacticalNetwork),
+        ours=True,
+        explains=True,
+    ),
+    Control(
+        name="adaptive_gated",
+        sees="three loops per approach lane, and push buttons",
+        summary="the same, and fewer are let into the inner area once it is full",
+        prepare=loop_driven(GatedNetwork),
         ours=True,
         explains=True,
     ),

@@ -33,21 +33,21 @@ class TacticalNetwork:
         self, network: Network, now: Instant, settings: TacticalSettings | None = None
     ) -> None:
         chosen = settings or TacticalSettings()
-        links = links_between(network)
-        self._sites = tuple(
-            TacticalSite(junction, now, chosen, links) for junction in network.junctions
+        self.links = links_between(network)
+        self.sites = tuple(
+            TacticalSite(junction, now, chosen, self.links) for junction in network.junctions
         )
-        self._exchange = Exchange(links, [site.control.neighbours for site in self._sites])
+        self._exchange = Exchange(self.links, [site.control.neighbours for site in self.sites])
 
     def step(self, now: Instant, readings: Sequence[SiteReadings]) -> Sequence[Outputs]:
         """See :class:`sim.controls.loop_driven.NetworkControl`."""
-        shown = [site.step(now, seen) for site, seen in zip(self._sites, readings, strict=True)]
+        shown = [site.step(now, seen) for site, seen in zip(self.sites, readings, strict=True)]
         self._exchange.carry(now)
         return shown
 
     def explain_to(self, tell: Tell) -> None:
         """See :class:`sim.decisions.Explains`."""
-        for site in self._sites:
+        for site in self.sites:
             site.narrator = Narrator(site.control, tell)
 
 

@@ -31,6 +31,7 @@ LABELS = {
     "longest_queue_20": "Longest queue first, 20 s",
     "splits": "Greenband splits",
     "adaptive": "Greenband adaptive",
+    "adaptive_gated": "Greenband adaptive, gated",
 }
 
 
