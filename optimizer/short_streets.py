@@ -71,6 +71,22 @@ class ShortStreets:
         self._capacity = np.zeros((len(self._lanes), 0))
         self._planned_ms = 0
 
+    def avoided(self, stage_share: Floats) -> tuple[int, ...]:
+        """Stages in which a lane at the end of a short street gives way, and need not be served.
+
+        *stage_share* (stages, lanes): part of its saturation flow that each stage releases. Who
+        finds no gap fills such a street at once. A stage stays if it alone serves some lane, or
+        serves it without giving way.
+        """
+        found: list[int] = []
+        better = np.where(stage_share >= stage_share.max(axis=0), stage_share, 0.0)
+        for stage, share in enumerate(stage_share):
+            ours = share[self._lanes]
+            rest = np.delete(better, [*found, stage], axis=0)
+            if ((ours > 0.0) & (ours < 1.0)).any() and (rest > 0.0).any(axis=0).all():
+                found.append(stage)
+        return tuple(found)
+
     @property
     def any(self) -> bool:
         """Whether a short street begins or ends here."""

@@ -7,7 +7,7 @@ loses its green is still served, and from when a lane that gets green is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +26,13 @@ class StageRules:
     """What limits the stages besides the site itself.
 
     ``order``: the stages in the order in which they have to follow each other (positions in
-    ``site.stages``), or None if any may follow any. ``max_green_s``: per stage.
+    ``site.stages``), or None if any may follow any. ``max_green_s``: per stage. ``avoided``: stages
+    that nothing changes to where any may follow any.
     """
 
     max_green_s: Sequence[int]
     order: Sequence[int] | None = None
+    avoided: Collection[int] = ()
 
 
 def site_changes(
@@ -60,7 +62,7 @@ def site_changes(
         starts_after_s=starts_s,
         min_green_s=[_seconds_up(site.stage_minimum_ms(mask)) for mask in masks],
         max_green_s=_maximum_greens(site, masks, rules),
-        allowed=_allowed(masks, rules.order),
+        allowed=_allowed(masks, rules),
     )
 
 
@@ -95,11 +97,12 @@ def _maximum_greens(site: Intersection, masks: Sequence[int], rules: StageRules)
     ]
 
 
-def _allowed(masks: Sequence[int], order: Sequence[int] | None) -> Integers:
-    n_stages = len(masks)
+def _allowed(masks: Sequence[int], rules: StageRules) -> Integers:
+    n_stages, order = len(masks), rules.order
     if order is None:
         # A stage for pedestrians only, of whom none has called, releases nobody.
         useful = np.array([mask != 0 for mask in masks], dtype=np.uint8)
+        useful[list(rules.avoided)] = 0
         return np.tile(useful, (n_stages, 1))
     allowed = np.zeros((n_stages, n_stages), dtype=np.uint8)
     for here, there in zip(order, (*order[1:], order[0]), strict=True):

@@ -141,13 +141,17 @@ class TacticalControl:
     ) -> None:
         self.site = site
         self._settings = settings
-        self._rules = StageRules(max_green_s=[settings.max_green_s] * len(site.stages), order=order)
         self._horizon_s = settings.horizon_s if order is None else settings.ordered_horizon_s
         self._crossings = tuple(bits(site.pedestrian_groups))
         self.traffic = JunctionTraffic(site)
         self.neighbours = Neighbourhood(site, self.traffic.layout, links)
         short = self.neighbours.short_streets
         self._short = short if settings.short_streets and short.any else None
+        self._rules = StageRules(
+            max_green_s=[settings.max_green_s] * len(site.stages),
+            order=order,
+            avoided=self._short.avoided(self.traffic.stage_share) if self._short else (),
+        )
         self._changes: dict[int, StageChanges] = {}
         self._bounds: BoundedChanges | None = None
         self._plan: Plan = ()

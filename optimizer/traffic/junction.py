@@ -247,6 +247,11 @@ class JunctionTraffic:
         return self._model.shares()
 
     @property
+    def stage_share(self) -> Floats:
+        """(stages, lanes) part of the saturation flow that each stage releases."""
+        return self._stage_share
+
+    @property
     def sure_rates(self) -> Floats:
         """(stages, lanes) what of :attr:`rates` can be relied on, veh/s.
 

@@ -13,7 +13,7 @@ from optimizer.announcement import Announcement
 from optimizer.links import Link
 from optimizer.neighbours import Neighbourhood
 from optimizer.search import search
-from optimizer.short_streets import LENGTH_MAX_M, capacity_veh
+from optimizer.short_streets import LENGTH_MAX_M, ShortStreets, capacity_veh
 from optimizer.traffic.layout import layout_of
 from tests.optimizer.search_problems import changes_of, random_problem
 from tests.optimizer.test_neighbours import SITE
@@ -145,3 +145,25 @@ def test_room_that_cannot_be_is_refused(changed, reason, caplog):
         assert not ours.receive(at(7), replace(told_room(7, 1.0), **changed))
     assert caplog.records[0].message.startswith("b: refused announcement: c")
     assert re.search(reason, caplog.text)
+
+
+@pytest.mark.parametrize(
+    ("stage_share", "lanes", "avoided"),
+    [
+        # Left turns of lane 1 give way in stage 0 and need not in stage 1; stage 2 has the rest.
+        ([[1.0, 0.5, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 1.0]], ["lane 1"], (0,)),
+        # The same, but lane 2 goes nowhere else.
+        ([[1.0, 0.5, 1.0], [1.0, 1.0, 0.0]], ["lane 1"], ()),
+        # Nor lane 1.
+        ([[1.0, 0.5, 0.0], [1.0, 0.0, 1.0]], ["lane 1"], ()),
+        # Elsewhere they may give way.
+        ([[1.0, 0.5, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 1.0]], ["lane 0"], ()),
+    ],
+)
+def test_nobody_has_to_give_way_at_the_end_of_a_short_street(stage_share, lanes, avoided):
+    feeds = tuple(("elsewhere", lane) for lane in lanes)
+    layout = replace(
+        LAYOUT, lanes=tuple(replace(LAYOUT.lanes[0], name=f"lane {k}") for k in range(3))
+    )
+    ours = ShortStreets(SITE, layout, (replace(INTO, feeds=feeds),), (), np.empty((0, 3)))
+    assert ours.avoided(np.array(stage_share)) == avoided
