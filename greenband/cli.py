@@ -15,6 +15,7 @@ import typer
 from greenband.commands.check import check_command
 from greenband.commands.compare import compare_command
 from greenband.commands.demo import demo_command
+from greenband.commands.device import device_command
 from greenband.commands.doctor import doctor_command
 from greenband.commands.inspect import inspect_command
 from greenband.commands.run import run_command
@@ -75,6 +76,14 @@ app.command(
     "check",
     epilog=_examples("check path/to/your.net.xml", "check morning.json --net cologne1"),
 )(check_command)
+app.command(
+    "device",
+    epilog=_examples(
+        "device --site J1.site.json --plan J1.plan.json --tcp 127.0.0.1:1502",
+        "device --site J1.site.json --serial /dev/ttyUSB0 --unit 3 --key-file J1.key",
+        "device --site J1.site.json --tls 0.0.0.0:802 --cert J1.pem --key J1.pem --ca ca.pem",
+    ),
+)(device_command)
 app.add_typer(scenarios_app, name="scenarios", epilog="Example:  greenband scenarios list")
 app.command("doctor", epilog=_examples("doctor", "doctor --json"))(doctor_command)
 app.command("demo", epilog=_examples("demo", "demo --seeds 5"))(demo_command)
