@@ -17,6 +17,7 @@ from greenband.commands.compare import compare_command
 from greenband.commands.demo import demo_command
 from greenband.commands.device import device_command
 from greenband.commands.doctor import doctor_command
+from greenband.commands.edge import app as edge_app
 from greenband.commands.inspect import inspect_command
 from greenband.commands.run import run_command
 from greenband.commands.scenarios import app as scenarios_app
@@ -85,6 +86,7 @@ app.command(
     ),
 )(device_command)
 app.add_typer(scenarios_app, name="scenarios", epilog="Example:  greenband scenarios list")
+app.add_typer(edge_app, name="edge", epilog="Example:  greenband edge check site.toml")
 app.command("doctor", epilog=_examples("doctor", "doctor --json"))(doctor_command)
 app.command("demo", epilog=_examples("demo", "demo --seeds 5"))(demo_command)
 

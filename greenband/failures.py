@@ -17,6 +17,7 @@ from typing import ParamSpec
 import typer
 
 from controller.violations import InvalidError
+from edge.errors import EdgeError
 from firmware_bridge.errors import BridgeError
 from sim.errors import BenchError
 
@@ -50,7 +51,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(FAILED) from None
         except UsageError as error:
             raise _fail(str(error), USAGE) from None
-        except (BenchError, BridgeError, InvalidError) as error:
+        except (BenchError, BridgeError, EdgeError, InvalidError) as error:
             raise _fail(str(error), FAILED) from None
         except OSError as error:
             if error.errno == errno.EPIPE:

@@ -1,0 +1,83 @@
+"""What is the same for all cabinets of an edge."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+
+from edge import ladder
+from edge.config import Cabinet, EdgeConfig
+from edge.junction_control import JunctionControl
+from edge.ladder import LadderState, Patience, Reason, Rung
+from edge.loop import Clock
+from edge.settings import ControlSettings
+from optimizer.links import Link
+from optimizer.tactical import TacticalSettings
+
+NO_BUDGET_MS = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How cabinets are controlled. In *lockstep* nothing hangs on how fast this computer is."""
+
+    writer: int
+    clock: Clock
+    adaptive: bool
+    patience: Patience
+    settings: TacticalSettings
+    links: tuple[Link, ...] = ()
+    lockstep: bool = False
+
+    @classmethod
+    def of(cls, config: EdgeConfig, clock: Clock, *, lockstep: bool = False) -> Rules:
+        """As ``site.toml`` says."""
+        patience = Patience.of(config.control)
+        if lockstep:
+            patience = replace(patience, budget_ms=NO_BUDGET_MS)
+        return cls(
+            writer=writer_of(config.name),
+            clock=clock,
+            adaptive=config.control.adaptive,
+            patience=patience,
+            settings=tactical_settings(config.control),
+            links=config.links,
+            lockstep=lockstep,
+        )
+
+    def control_of(self, cabinet: Cabinet) -> JunctionControl:
+        """A control that has seen nothing yet."""
+        return JunctionControl(
+            cabinet.site,
+            cabinet.plan,
+            self.links,
+            self.settings,
+            keep_order=cabinet.keep_order,
+            greens_s=cabinet.greens_s,
+        )
+
+    def start(self, now_ms: int) -> LadderState:
+        """The rung that a cabinet begins on.
+
+        A bench has made sure that it is there. A link that was not there before has not flickered
+        either: whoever answers at once is trusted at once.
+        """
+        if self.lockstep:
+            return LadderState(Rung.ADAPTIVE, now_ms, now_ms)
+        state = ladder.start(now_ms)
+        seen_ms = now_ms - self.patience.gone_ms[Reason.LINK]
+        return replace(state, reasons=tuple(replace(r, seen_ms=seen_ms) for r in state.reasons))
+
+
+def writer_of(edge: str) -> int:
+    """The number by which cabinets tell this edge from others."""
+    return zlib.crc32(edge.encode()) or 1
+
+
+def tactical_settings(control: ControlSettings) -> TacticalSettings:
+    """The settings of the adaptive control, as far as a site has a say in them."""
+    return TacticalSettings(
+        max_green_s=control.max_green_s,
+        max_wait_s=control.max_wait_s,
+        ttl_ms=control.schedule_ttl_ms,
+    )

@@ -1,0 +1,35 @@
+"""Which part of the detectors of a cabinet works, with patience for one that starts anew."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from firmware_bridge.status import CabinetStatus
+
+GRACE_MS = 5_000
+"""Detectors are blind for some seconds after a cabinet is switched on."""
+
+
+class DetectionView:
+    """The best that was seen in the last seconds."""
+
+    def __init__(self, detectors: int) -> None:
+        self._detectors = detectors
+        self._seen: deque[tuple[int, float]] = deque()
+        self.working = 1.0
+        """0 to 1."""
+
+    def look(self, now_ms: int, status: CabinetStatus) -> None:
+        """Take what *status* says at *now_ms*."""
+        seen = self._seen
+        if not seen or status.restarted:
+            seen.clear()
+            seen.append((now_ms, 1.0))
+        missing = status.counts.missing.bit_count()
+        part = 1.0 - missing / self._detectors if self._detectors else 0.0
+        while seen and seen[-1][1] <= part:
+            seen.pop()
+        seen.append((now_ms, part))
+        while now_ms - seen[0][0] > GRACE_MS:
+            seen.popleft()
+        self.working = seen[0][1]

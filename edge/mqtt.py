@@ -1,0 +1,325 @@
+"""The line to the broker: comes back by itself, and nothing counts as sent before it is confirmed.
+
+The broker can take a message and drop it without a word: a publish that its access list forbids
+looks like any other, and so does one that finds a queue full. So the numbered messages of the
+outbox stay there until the centre has confirmed them by number, and are sent again from the first
+unconfirmed one if it doesn't. Status and announcements are worth something only while they are new:
+of those the newest is sent, or none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import aiomqtt
+import structlog
+
+from edge import messages
+from edge.alarms import Alarms
+from edge.back_off import BackOff
+from edge.outbox import OutMessage
+from edge.records import Confirmed
+from edge.settings import BrokerSettings
+from edge.store import Store
+from edge.topics import Topics
+
+TIMEOUT_S = 5.0
+WINDOW = 50
+"""Messages on their way at a time."""
+INCOMING_MAX = 1_000
+RESEND_S = 10.0
+RESEND_MOST_S = 60.0
+PROVEN_S = 10.0
+"""A connection that has lasted so long is no longer a try."""
+REFUSED = 128
+_log = structlog.get_logger("edge.mqtt")
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """Who gets what comes in; called from the event loop, and expected to be quick.
+
+    ``order``: topic and payload. ``announcements``: the edge that sent them, and the payload; it
+    has to be one of *neighbours*.
+    """
+
+    order: Callable[[str, bytes], None]
+    announcements: Callable[[str, bytes], None]
+    neighbours: Sequence[str] = ()
+
+
+class Bus:
+    """One edge on its broker; :meth:`run` until cancelled."""
+
+    def __init__(
+        self,
+        edge: str,
+        settings: BrokerSettings,
+        store: Store,
+        alarms: Alarms,
+        inbound: Inbound,
+        *,
+        version: str = "",
+        resend_s: float = RESEND_S,
+    ) -> None:
+        self._edge = edge
+        self._settings = settings
+        self._store = store
+        self._alarms = alarms
+        self._inbound = inbound
+        self._topics = Topics(edge)
+        self._edge_of = {Topics(name).neighbours: name for name in inbound.neighbours}
+        self._version = version
+        self._resend_s = resend_s
+        self._newest: dict[str, bytes] = {}
+        self._has_newest = asyncio.Event()
+        self._outbox = _Outbox()
+        self._outbox_changed = asyncio.Event()
+        self.connected = False
+        self.connections = 0
+        """How often it has been connected."""
+
+    def show_status(self, payload: bytes) -> None:
+        """Send *payload* as the status, unless a newer one comes before that."""
+        self._show(self._topics.status, payload)
+
+    def announce(self, payload: bytes) -> None:
+        """Send *payload* to the neighbours, unless a newer one comes before that."""
+        self._show(self._topics.neighbours, payload)
+
+    def _show(self, topic: str, payload: bytes) -> None:
+        if self.connected:
+            self._newest[topic] = payload
+            self._has_newest.set()
+
+    async def run(self) -> None:
+        """Connect, and connect again, for ever."""
+        loop = asyncio.get_running_loop()
+        back_off = BackOff()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody to wake
+                loop.call_soon_threadsafe(self._outbox_changed.set)
+
+        self._store.on_message = wake
+        while True:
+            began_s = loop.time()
+            try:
+                await self._session()
+            except* Exception as group:  # whatever it is, the control goes on without a broker
+                self._complain(group)
+            finally:
+                self.connected = False
+                self._newest.clear()
+            if loop.time() - began_s > PROVEN_S:
+                back_off.reset()
+            await asyncio.sleep(back_off.next_s())
+
+    def _complain(self, group: BaseExceptionGroup[Exception]) -> None:
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        where = f"{self._settings.host}:{self._settings.port}"
+        if not isinstance(first, aiomqtt.MqttError | OSError):
+            _log.error("unexpected", exc_info=first)
+        self._alarms.sound("broker", f"no connection to the broker at {where}: {first}")
+
+    async def _session(self) -> None:
+        """One connection, from beginning to end."""
+        async with self._client() as client:
+            client.pending_calls_threshold = 2 * WINDOW
+            try:
+                await self._begin(client)
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._receive(client))
+                    tasks.create_task(self._send_newest(client))
+                    tasks.create_task(self._drain(client))
+            except asyncio.CancelledError:
+                with contextlib.suppress(aiomqtt.MqttError):
+                    await self._say(client, online=False)
+                raise
+
+    def _client(self) -> aiomqtt.Client:
+        settings = self._settings
+        password = None
+        if settings.password_file is not None:
+            password = settings.password_file.read_text(encoding="utf-8").strip()
+        return aiomqtt.Client(
+            settings.host,
+            settings.port,
+            identifier=self._edge,
+            username=settings.username,
+            password=password,
+            tls_context=_tls(settings) if settings.is_tls else None,
+            will=aiomqtt.Will(self._topics.state, self._state(online=False), qos=1, retain=True),
+            keepalive=settings.keepalive_s,
+            timeout=TIMEOUT_S,
+            max_queued_incoming_messages=INCOMING_MAX,
+            # Small messages that wait for each other: Nagle would hold each one for 40 ms.
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        )
+
+    def _state(self, *, online: bool) -> bytes:
+        return messages.state(self._edge, online=online, version=self._version)
+
+    async def _say(self, client: aiomqtt.Client, *, online: bool) -> None:
+        payload = self._state(online=online)
+        await client.publish(self._topics.state, payload, qos=1, retain=True, timeout=TIMEOUT_S)
+
+    async def _begin(self, client: aiomqtt.Client) -> None:
+        topics = [(self._topics.received, 1), (self._topics.orders, 1)]
+        topics += [(topic, 0) for topic in self._edge_of]
+        for topic, qos in topics:
+            granted = await client.subscribe(topic, qos=qos)
+            # Plain numbers in MQTT 3.1.1, objects in MQTT 5.
+            if any((code if isinstance(code, int) else code.value) >= REFUSED for code in granted):
+                self._alarms.sound("broker refuses", f"the broker does not let us read {topic}")
+        await self._say(client, online=True)
+        self._outbox.start_over()
+        self.connected = True
+        self.connections += 1
+        self._alarms.clear("broker")
+        _log.info("connected", broker=self._settings.host)
+
+    async def _receive(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            try:
+                self._take(message.topic, bytes(message.payload))
+            except Exception:
+                # A retained message that we stumble over would come again with each connection.
+                _log.exception("a message could not be dealt with", topic=str(message.topic))
+                self._alarms.sound("input", f"a message under {message.topic} was not dealt with")
+
+    def _take(self, topic: aiomqtt.Topic, payload: bytes) -> None:
+        name = str(topic)
+        if name == self._topics.received:
+            self._confirm(payload)
+        elif name in self._edge_of:
+            self._inbound.announcements(self._edge_of[name], payload)
+        elif topic.matches(self._topics.orders):
+            # Some brokers also hand out what was never asked for.
+            self._inbound.order(name, payload)
+
+    async def _send_newest(self, client: aiomqtt.Client) -> None:
+        while True:
+            await self._has_newest.wait()
+            self._has_newest.clear()
+            while self._newest:
+                topic, payload = self._newest.popitem()
+                await client.publish(topic, payload, qos=0)
+
+    async def _drain(self, client: aiomqtt.Client) -> None:
+        """Send what waits, in order; send it again where no confirmation comes."""
+        outbox, patience_s = self._outbox, self._resend_s
+        while True:
+            self._outbox_changed.clear()
+            outbox.follow(self._store.boot)
+            batch: list[OutMessage] = []
+            if outbox.room > 0:
+                batch = await asyncio.to_thread(
+                    self._store.messages_after, outbox.sent, outbox.room
+                )
+            if batch:
+                await self._send(client, batch)
+                continue
+            try:
+                async with asyncio.timeout(patience_s):
+                    await self._outbox_changed.wait()
+                patience_s = self._resend_s
+            except TimeoutError:
+                if outbox.unconfirmed:
+                    self._miss_confirmation()
+                    patience_s = min(2 * patience_s, RESEND_MOST_S)
+
+    async def _send(self, client: aiomqtt.Client, batch: Sequence[OutMessage]) -> None:
+        payloads = []
+        for each in batch:
+            after = self._outbox.before
+            payloads.append(messages.log_message(self._edge, each, after, self._store.dropped))
+            self._outbox.note_sent(each)
+        # Each is handed to the socket when its turn comes, so they stay in order.
+        await asyncio.gather(*(client.publish(self._topics.log, each, qos=1) for each in payloads))
+        if self._settings.confirmed_by == "broker":
+            self._take_confirmation(batch[-1].boot, batch[-1].seq)
+
+    def _miss_confirmation(self) -> None:
+        waiting = len(self._outbox.unconfirmed)
+        message = f"the centre has not confirmed {waiting} messages; they are sent again"
+        self._alarms.sound("unconfirmed", message)
+        self._outbox.start_over()
+
+    def _confirm(self, payload: bytes) -> None:
+        try:
+            boot, seq = messages.read_received(payload)
+        except messages.MessageError as error:
+            self._alarms.sound("centre", f"a confirmation can't be read: {error}")
+            return
+        if self._settings.confirmed_by == "centre":
+            self._take_confirmation(boot, seq)
+
+    def _take_confirmation(self, boot: int, seq: int) -> None:
+        if self._outbox.confirm(boot, seq):
+            self._store.add(Confirmed(boot, seq))
+            self._alarms.clear("unconfirmed")
+            self._outbox_changed.set()
+
+
+class _Outbox:
+    """How far the outbox has been sent, and confirmed."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        """Number of the last message that was sent."""
+        self.unconfirmed: deque[tuple[int, int]] = deque()
+        """(boot, seq) of those on their way."""
+        self.before: tuple[int, int] | None = None
+        """(boot, seq) of the last that was sent, if it followed on from a confirmed one."""
+        self._confirmed = 0
+        self._boot = 0
+
+    @property
+    def room(self) -> int:
+        """How many more may be on their way."""
+        return WINDOW - len(self.unconfirmed)
+
+    def follow(self, boot: int) -> None:
+        """A database that was opened anew may have begun to count anew."""
+        if boot != self._boot:
+            self._boot, self._confirmed = boot, 0
+            self.start_over()
+
+    def start_over(self) -> None:
+        """Go on from the first unconfirmed message."""
+        self.sent = self._confirmed
+        self.before = None
+        self.unconfirmed.clear()
+
+    def note_sent(self, message: OutMessage) -> None:
+        """*message* is on its way."""
+        self.before = (message.boot, message.seq)
+        self.unconfirmed.append(self.before)
+        self.sent = message.seq
+
+    def confirm(self, boot: int, seq: int) -> bool:
+        """All up to here has arrived; False for a number that is not on its way."""
+        if (boot, seq) not in self.unconfirmed:
+            return False
+        while self.unconfirmed.popleft() != (boot, seq):
+            pass
+        self._confirmed = seq
+        return True
+
+
+def _tls(settings: BrokerSettings) -> ssl.SSLContext:
+    """Read anew for each connection, so that certificates can be replaced while it runs."""
+    context = ssl.create_default_context(cafile=settings.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.cert_file is not None and settings.key_file is not None:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+    return context
