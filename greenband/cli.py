@@ -18,6 +18,7 @@ from greenband.commands.demo import demo_command
 from greenband.commands.device import device_command
 from greenband.commands.doctor import doctor_command
 from greenband.commands.edge import app as edge_app
+from greenband.commands.hil import hil_command
 from greenband.commands.inspect import inspect_command
 from greenband.commands.run import run_command
 from greenband.commands.scenarios import app as scenarios_app
@@ -85,6 +86,14 @@ app.command(
         "device --site J1.site.json --tls 0.0.0.0:802 --cert J1.pem --key J1.pem --ca ca.pem",
     ),
 )(device_command)
+app.command(
+    "hil",
+    epilog=_examples(
+        "hil cologne8",
+        "hil cologne1 --link rtu --fault kill@120 --fault cut@300:20",
+        "hil cologne1 --speed 1 --broker mqtt://127.0.0.1:1883",
+    ),
+)(hil_command)
 app.add_typer(scenarios_app, name="scenarios", epilog="Example:  greenband scenarios list")
 app.add_typer(edge_app, name="edge", epilog="Example:  greenband edge check site.toml")
 app.command("doctor", epilog=_examples("doctor", "doctor --json"))(doctor_command)

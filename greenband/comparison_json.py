@@ -43,11 +43,12 @@ def _control(control: ControlResult) -> dict[str, Any]:
         "name": control.name,
         "sees": control.sees,
         "ours": CONTROLS[control.name].ours,
-        "runs": [_run(run) for run in control.runs],
+        "runs": [run_document(run) for run in control.runs],
     }
 
 
-def _run(run: RunResult) -> dict[str, Any]:
+def run_document(run: RunResult) -> dict[str, Any]:
+    """One run."""
     return {
         field.name: _measured(getattr(run, field.name))
         for field in fields(run)

@@ -12,6 +12,10 @@ from greenband.terminal import notes
 
 if TYPE_CHECKING:
     from sim.compare import Progress
+    from sim.hil.drive import Progress as Seconds
+
+TOLD_TIMES = 10
+"""Away from a terminal a run of the hardware-in-the-loop bench says so often how far it is."""
 
 
 @contextmanager
@@ -62,3 +66,36 @@ def _outcome(progress: Progress) -> str:
     if isinstance(outcome, Exception):
         return f"failed: {outcome}"
     return f"delay {outcome.delay_s:.1f} s/veh ({outcome.wall_s:.1f} s)"
+
+
+@contextmanager
+def watching_seconds() -> Iterator[Callable[[Seconds], None]]:
+    """The seconds of one run: a moving bar on a terminal, a few lines elsewhere."""
+    with _seconds_bar() if notes().is_terminal else _seconds_lines() as on_progress:
+        yield on_progress
+
+
+@contextmanager
+def _seconds_lines() -> Iterator[Callable[[Seconds], None]]:
+    console = notes()
+
+    def on_progress(progress: Seconds) -> None:
+        if progress.done % max(1, progress.total // TOLD_TIMES) == 0:
+            console.print(f"{progress.done}/{progress.total} s", markup=False)
+
+    yield on_progress
+
+
+@contextmanager
+def _seconds_bar() -> Iterator[Callable[[Seconds], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (MofNCompleteColumn(), TextColumn("s"), BarColumn(20), TimeRemainingColumn())
+    with Bar(*columns, console=notes(), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def on_progress(progress: Seconds) -> None:
+            bar.update(task, completed=progress.done, total=progress.total)
+
+        yield on_progress
