@@ -65,7 +65,7 @@ def _announcement(row: object) -> Announcement:
         if name in row:
             try:
                 values[name] = _WAYS[kind][1](row[name])
-            except (ValueError, TypeError, KeyError, AttributeError):
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
                 site = str(row.get("site"))[:40]
                 raise AnnouncementError(f"{site}: {name} can't be read") from None
     missing = sorted(_NEEDED - values.keys())

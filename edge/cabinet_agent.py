@@ -148,6 +148,13 @@ class CabinetAgent:
         except BridgeError as error:
             self.trouble = str(error)
 
+    def lag(self, beat: Beat) -> None:
+        """The turn before is not over yet: tell it, once that lasts too long."""
+        silent_ms = self.silent_ms(beat.now.mono_ms)
+        if silent_ms is not None and silent_ms > SILENT_MS:
+            seconds = SILENT_MS / 1_000
+            self._alarms.sound(self._alarm, f"a second's work with it takes over {seconds:g} s")
+
     async def withdraw(self) -> None:
         """Let the cabinet go back to its own plan at once; who doesn't hear it does so in time."""
         if self.status is None or not self.status.flags & Flag.SCHEDULE:

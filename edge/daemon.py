@@ -155,6 +155,7 @@ class Daemon:
         for agent in self.agents:
             if agent in self._turning:
                 self.skipped += 1
+                agent.lag(beat)
                 continue
             if self._budget_s is not None and due_s > loop.time():
                 await asyncio.sleep(due_s - loop.time())
@@ -210,7 +211,7 @@ class Daemon:
             if found:
                 events[agent.name], places[agent.name] = found, place
             status = agent.status
-            if status is not None and agent.since_ms and agent.is_heard(beat.now.mono_ms):
+            if status is not None and agent.since_ms:
                 self._counter.add(agent.name, agent.site, status.readings, agent.since_ms)
                 agent.since_ms = None
         if events:

@@ -32,6 +32,9 @@ from optimizer.bounds import CoordinationWindow, StrategicBounds, check_bounds
 
 SCHEMA = 1
 ORDER_BYTES_MAX = 65_536
+NUMBER_MAX = (1 << 63) - 1
+PLAN_NUMBER_MAX = (1 << 32) - 1
+"""As wide as the registers of a cabinet are."""
 KINDS = ("plan", "bounds", "priority")
 _CONTEXT = b"greenband order 1\n"
 """Nothing else that is signed with the same key can pass for an order."""
@@ -115,6 +118,9 @@ class OrderGate:
             raise OrderRefusedError("site", f"there is no site {claim.site!r} at this edge")
         if claim.kind not in KINDS:
             raise OrderRefusedError("kind", f"{claim.kind!r} is not one of: {', '.join(KINDS)}")
+        most = PLAN_NUMBER_MAX if claim.kind == "plan" else NUMBER_MAX
+        if not 0 <= claim.sequence_no <= most:
+            raise OrderRefusedError("form", f"sequence_no {claim.sequence_no} is outside 0..{most}")
         number, before = self._accepted.get((claim.site, claim.kind), (-1, b""))
         if claim.sequence_no == number and digest == before:
             return None

@@ -31,6 +31,7 @@ from controller.sequence import Sequence
 from controller.signals import Event, Fault, Inputs, OperatorMode, Outputs
 from controller.violations import InvalidError
 from firmware_bridge.accepted import AcceptedPlan
+from firmware_bridge.codec import is_later
 from firmware_bridge.codes import REFUSALS, Command, Refusal
 from firmware_bridge.day_plans import DayPlans
 from firmware_bridge.detectors import FieldInputs, Occupancy, pulses, quiet
@@ -182,7 +183,7 @@ class Cabinet:
 
     def follow(self, writer: int, schedule: StageSchedule | None, number: int) -> None:
         """Run *schedule* from now on; None withdraws the one that runs."""
-        if writer == self.lease.writer and number <= self.schedule_no:
+        if writer == self.lease.writer and not is_later(number, self.schedule_no):
             raise OrderError(Refusal.OLD_NUMBER)
         checked = None
         if schedule is not None:

@@ -14,7 +14,7 @@ from controller.plan import StageSchedule, TimingPlan, check_schedule
 from controller.signals import Event, OperatorMode
 from controller.violations import InvalidError
 from firmware_bridge.areas import Area
-from firmware_bridge.codec import Value, decode, encode
+from firmware_bridge.codec import NUMBERS, Value, decode, encode, is_later
 from firmware_bridge.codes import (
     OPERATORS,
     REFUSALS,
@@ -68,6 +68,8 @@ T = TypeVar("T")
 
 POLL_TRIES = 3
 """Reads of a poll that takes two of them, until both are of one picture."""
+UTC_MS_MAX = (1 << 63) - 1
+"""What a database can hold; a cabinet that says more has a broken clock."""
 FIRST_WRITER = 1
 """What an edge that nobody gave a number calls itself."""
 
@@ -144,7 +146,10 @@ class CabinetClient:
             status = status_of(decode(STATUS, words), counts_of(banks, detectors), self._last)
         except LinkError as error:
             raise LinkError(f"{self._who}: {error}") from None
-        self._number = max(self._number, status.schedule_no)
+        if status.stage is not None and status.stage >= len(self.site.stages):
+            raise LinkError(f"{self._who}: register stage reads {status.stage}: there is none")
+        if status.restarted or is_later(status.schedule_no, self._number):
+            self._number = status.schedule_no
         if status.restarted:
             await self._checked_identity()
         self._last = status
@@ -157,7 +162,7 @@ class CabinetClient:
         :class:`~controller.violations.InvalidError` if it is none for this site, and
         :class:`RefusedError`.
         """
-        self._number += 1
+        self._number = (self._number + 1) % NUMBERS
         values: dict[str, Value] = {
             "writer": self._writer,
             "site": site_word(self.site),
@@ -274,8 +279,8 @@ class CabinetClient:
             words = await self._read(EVENTS.address + place * EVENTS.stride, count * EVENTS.stride)
             for at in range(0, len(words), EVENTS.stride):
                 values = decode(EVENTS, words[at : at + EVENTS.stride])
-                numbers = (values.number(name) for name in ("utc_ms", "code", "parameter"))
-                found.append(Event(*numbers))
+                utc_ms = min(values.number("utc_ms"), UTC_MS_MAX)
+                found.append(Event(utc_ms, values.number("code"), values.number("parameter")))
             number += count
         return tuple(found)
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from firmware_bridge.areas import Area, Kind, Register
 
 Value = int | bytes | str
+NUMBERS = 1 << 32
+"""Sequence numbers begin again behind this many."""
 _WORD = 0xFFFF
 
 
@@ -93,6 +95,11 @@ def in_range(register: Register, value: Value) -> bool:
     if not isinstance(value, int):
         return True
     return register.least <= value and (register.most is None or value <= register.most)
+
+
+def is_later(number: int, last: int) -> bool:
+    """Whether a sequence number of 32 bits comes after *last*; see RFC 1982."""
+    return 0 < (number - last) % NUMBERS < NUMBERS // 2
 
 
 def words_of_bytes(data: bytes) -> list[int]:

@@ -45,19 +45,23 @@ class MbapDecoder:
     def __init__(self) -> None:
         self._buffer = b""
 
-    def feed(self, data: bytes) -> list[Request]:
-        """The requests that *data* completes; raises :class:`FrameError` on anything else."""
-        self._buffer += data
-        found = []
-        while len(self._buffer) >= _MBAP.size:
-            transaction, protocol, length, unit = _MBAP.unpack_from(self._buffer)
+    def feed(self, data: bytes, most: int | None = None) -> list[Request]:
+        """The requests that *data* completes; raises :class:`FrameError` on anything else.
+
+        With *most* no more than so many at once: the others come when more is fed, or nothing.
+        """
+        buffer, at = self._buffer + data, 0
+        found: list[Request] = []
+        while len(buffer) - at >= _MBAP.size and len(found) != most:
+            transaction, protocol, length, unit = _MBAP.unpack_from(buffer, at)
             if protocol != 0 or not 2 <= length <= PDU_MAX + 1:
                 raise FrameError(f"protocol {protocol}, length {length}: this is no Modbus")
-            end = _MBAP.size - 1 + length
-            if len(self._buffer) < end:
+            end = at + _MBAP.size - 1 + length
+            if len(buffer) < end:
                 break
-            found.append(Request(unit, transaction, self._buffer[_MBAP.size : end]))
-            self._buffer = self._buffer[end:]
+            found.append(Request(unit, transaction, buffer[at + _MBAP.size : end]))
+            at = end
+        self._buffer = buffer[at:]
         return found
 
 

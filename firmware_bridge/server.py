@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable, Mapping
 from ssl import SSLContext
 
@@ -30,6 +31,12 @@ from firmware_bridge.tls import server_context
 
 SESSIONS_MAX = 64
 """Connections to one port; one more, and the one that was silent for longest is closed."""
+AT_ONCE = 4
+"""Requests of one connection that are answered before the controller and others have their turn."""
+HANDSHAKE_S = 5.0
+"""Who has not shown a certificate by then is no edge."""
+OUTGOING_MAX = 4_096
+"""Bytes that wait for a serial line; whoever asks more than it carries gets no more answers."""
 SILENCE_S = 0.05
 """A pause on a serial line after which a frame is not continued."""
 REOPEN_S = 1.0
@@ -58,7 +65,11 @@ class TcpServer:
         end, context = self._end, self._context()
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                self._session, end.host, end.port, ssl=context
+                self._session,
+                end.host,
+                end.port,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else HANDSHAKE_S,
             )
         except OSError as error:
             raise SetupError(f"cannot listen on {end}: {_why(error)}") from None
@@ -96,6 +107,7 @@ class _Session(asyncio.Protocol):
         self._sessions = sessions
         self._decoder = MbapDecoder()
         self._transport: asyncio.Transport | None = None
+        self._is_full = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -107,32 +119,42 @@ class _Session(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Whoever asks without listening is not heard any more until it listens."""
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._is_full = True
 
     def resume_writing(self) -> None:
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self._is_full = False
+        self._go_on()
 
     def data_received(self, data: bytes) -> None:
+        if self in self._sessions:
+            self._sessions[self] = self._sessions.pop(self)
+            self._go_on(data)
+
+    def end(self) -> None:
+        """Close this connection, whether or not the other end still takes what was sent."""
+        self._sessions.pop(self, None)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _go_on(self, data: bytes = b"") -> None:
+        """Answer some requests; nothing more is heard before the rest has had its turn."""
         transport = self._transport
         if transport is None or self not in self._sessions:
             return
-        self._sessions[self] = self._sessions.pop(self)
         try:
-            requests = self._decoder.feed(data)
+            requests = self._decoder.feed(data, AT_ONCE)
         except FrameError:
             self.end()
             return
         if requests:
             transport.write(b"".join(self._response(request) for request in requests))
             self._after()
-
-    def end(self) -> None:
-        """Close this connection."""
-        self._sessions.pop(self, None)
-        if self._transport is not None:
-            self._transport.close()
+        if self._is_full or len(requests) == AT_ONCE:
+            transport.pause_reading()
+            if not self._is_full:
+                asyncio.get_running_loop().call_soon(self._go_on)
+        else:
+            transport.resume_reading()
 
     def _response(self, request: Request) -> bytes:
         registers = self._units.get(request.unit)
@@ -211,7 +233,7 @@ class SerialServer:
         self._heard_s = loop.time()
         for request in self._decoder.feed(data):
             registers = self._units.get(request.unit)
-            if registers is not None:
+            if registers is not None and len(self._outgoing) < OUTGOING_MAX:
                 self._outgoing += rtu_frame(request.unit, answer(request.pdu, registers))
         self._writable(port)
         self._after()
@@ -219,11 +241,14 @@ class SerialServer:
     def _writable(self, port: Serial) -> None:
         loop = asyncio.get_running_loop()
         try:
-            sent = port.write(self._outgoing) if self._outgoing else 0
+            # Not port.write: on a line that takes nothing now it tries without end.
+            sent = os.write(port.fileno(), self._outgoing) if self._outgoing else 0
+        except BlockingIOError:
+            sent = 0
         except OSError:
             self._lost()
             return
-        self._outgoing = self._outgoing[sent or 0 :]
+        self._outgoing = self._outgoing[sent:]
         if self._outgoing:
             loop.add_writer(port.fileno(), self._writable, port)
         else:

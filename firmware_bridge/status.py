@@ -184,7 +184,10 @@ def counts_of(words: list[int], detectors: int) -> Counts:
 def status_of(values: Values, counts: Counts, before: CabinetStatus | None) -> CabinetStatus:
     """The status in decoded registers; raises :class:`LinkError` if a number stands for nothing."""
     stage, boot_no = values.number("stage"), values.number("boot_no")
-    restarted = before is not None and boot_no != before.boot_no
+    # A computer without a clock of its own may give the same number to two starts.
+    restarted = before is not None and (
+        boot_no != before.boot_no or values.number("mono_ms") < before.now.mono_ms
+    )
     known = None if before is None or restarted else before.counts
     mode = _word(MODES, values, "mode")
     flash = mode in {Mode.STARTUP_FLASH, Mode.FLASH, Mode.LATCHED}

@@ -1,8 +1,8 @@
-"""Where a cabinet keeps its last accepted plan: two files, written in turn.
+"""Where a cabinet keeps its last accepted plan: three files, written in turn.
 
-A new plan goes into the file that does not hold the present one, so that a power cut in the middle
-of writing costs the new plan at most. Nothing that is read back is trusted: each file is a whole
-signed upload and is checked again like one.
+A new plan goes neither over the present one, nor over the last one that is safe on disk, so that a
+power cut in the middle of writing costs what is not safe yet at most. Nothing that is read back is
+trusted: each file is a whole signed upload and is checked again like one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from firmware_bridge.errors import SetupError
 
-SLOTS = ("plan-a.bin", "plan-b.bin")
+SLOTS = ("plan-a.bin", "plan-b.bin", "plan-c.bin")
 
 
 class PlanStore(Protocol):
@@ -50,7 +50,7 @@ class NoStore:
 
 
 class FolderStore:
-    """The two files in *folder*, which is made if it is not there.
+    """The files in *folder*, which is made if it is not there.
 
     Raises :class:`~firmware_bridge.errors.SetupError` if it cannot be used.
     """
@@ -59,6 +59,7 @@ class FolderStore:
         self._folder = folder
         self._written = 0
         self._synced = 0
+        self._newest = self._safest = b""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             probe = folder / ".writable"
@@ -77,25 +78,34 @@ class FolderStore:
     def load(self) -> tuple[bytes, ...]:
         """See :class:`PlanStore`."""
         paths = (self._folder / name for name in SLOTS)
-        return tuple(path.read_bytes() for path in paths if path.is_file())
+        return tuple(_read(path) for path in paths if path.is_file())
 
     def keep(self, data: bytes, over: bytes | None) -> None:
         """See :class:`PlanStore`."""
         paths = [self._folder / name for name in SLOTS]
-        taken = [path for path in paths if path.is_file() and path.read_bytes() == over]
-        path = next(path for path in paths if path not in taken[:1])
-        path.write_bytes(data)
+        needed = {over, self._safest}
+        free = [path for path in paths if not path.is_file() or path.read_bytes() not in needed]
+        free[0].write_bytes(data)
+        self._newest = data
         self._written += 1
 
     def sync(self) -> None:
         """See :class:`PlanStore`."""
-        written = self._written
+        written, newest = self._written, self._newest
         for name in SLOTS:
             path = self._folder / name
             if path.is_file():
                 _sync(path)
         _sync(self._folder)
-        self._synced = written
+        self._synced, self._safest = written, newest
+
+
+def _read(path: Path) -> bytes:
+    """What is in *path*; what cannot be read is no plan, and no reason not to start."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _sync(path: Path) -> None:

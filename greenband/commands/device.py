@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 from collections.abc import Callable
@@ -110,7 +111,7 @@ def _in_words(cabinet: Cabinet) -> Tell:
     def tell(line: str) -> None:
         when = datetime.fromtimestamp(cabinet.now.utc_ms / 1_000, UTC)
         stamp = when.isoformat(timespec="milliseconds").removesuffix("+00:00")
-        print(f"{stamp}Z {cabinet.site.name}: {line}", flush=True)
+        _print(f"{stamp}Z {cabinet.site.name}: {line}")
 
     return tell
 
@@ -118,9 +119,15 @@ def _in_words(cabinet: Cabinet) -> Tell:
 def _in_json(cabinet: Cabinet) -> Tell:
     def tell(line: str) -> None:
         event = {"utc_ms": cabinet.now.utc_ms, "site": cabinet.site.name, "event": line}
-        print(json.dumps(event, ensure_ascii=False), flush=True)
+        _print(json.dumps(event, ensure_ascii=False))
 
     return tell
+
+
+def _print(line: str) -> None:
+    """A full disk, or nobody who listens any more, is no reason to leave the lamps."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
 
 
 def _cabinet(

@@ -117,6 +117,7 @@ def test_a_bad_announcement_takes_no_other_with_it():
         {"outflow_veh": {"shape": [2, 60], "f8": "AAAA"}},
         {"outflow_veh": {"shape": [2, 60], "f8": "not base64!"}},
         {"outflow_veh": {"shape": [-1, "x"], "f8": ""}},
+        {"outflow_veh": {"shape": [float("inf")], "f8": ""}},
         {"outflow_veh": {"shape": [1, 100_000], "f8": "AAAAAAAAAAA=" * 40_000}},
     ],
     ids=lambda each: str(each)[:40],

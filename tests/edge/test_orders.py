@@ -253,3 +253,11 @@ def test_a_flood_of_forged_orders_does_not_fill_the_disk():
     at.take(b"", mono_ms=MINUTE_MS)
     assert len(at.of(Audited)) == REFUSALS_PER_MINUTE + 1
     assert "signature" in at.of(Audited)[0].entry.detail
+
+
+def test_a_number_that_no_cabinet_or_store_can_hold_is_refused():
+    for number in (-1, 1 << 32, NOW_MS):
+        content = plan_json.document(plan("J1")) | {"sequence_no": number}
+        assert refused(sign(claim(sequence_no=number, content=content), KEY)) == "form"
+    assert gate().check(sign(replace(call(), sequence_no=NOW_MS), KEY), NOW_MS)
+    assert refused(sign(replace(call(), sequence_no=1 << 63), KEY)) == "form"

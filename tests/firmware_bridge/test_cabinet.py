@@ -1,5 +1,7 @@
 """A cabinet and its orders: who is obeyed, for how long, and what it runs on without them."""
 
+from pathlib import Path
+
 import pytest
 
 from controller.core import Mode
@@ -35,7 +37,7 @@ from firmware_bridge.registers import (
 from firmware_bridge.space import IllegalAddressError, IllegalValueError
 from firmware_bridge.status import Counts
 from firmware_bridge.store import SLOTS, FolderStore
-from firmware_bridge.upload import sign_plan, site_word
+from firmware_bridge.upload import envelope_of_bytes, sign_plan, site_word
 from tests.controller import oracle
 from tests.controller.crossroads import UTC_MS
 from tests.firmware_bridge.rig import FACTORY, KEY, NOW, SITE, Street, cabinet, new_plan
@@ -370,7 +372,7 @@ def test_the_last_accepted_plan_survives_a_restart_and_torn_files_do_not(tmp_pat
         street.cabinet.uploads.sync()
         street.cabinet.saved()
         assert street.cabinet.uploads.stored_no == number
-    newest = max((tmp_path / name for name in SLOTS), key=lambda path: path.stat().st_mtime_ns)
+    newest = max(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     assert restored(tmp_path).number == 5
     for cut in (0, 10, 91, 92, 100):
         newest.write_bytes(newest.read_bytes()[:cut])
@@ -415,6 +417,32 @@ def test_a_plan_is_not_called_stored_before_the_disk_is_done(tmp_path):
     street.cabinet.saved()
     assert street.cabinet.uploads.stored_no == 3
     assert not status(street).number("flags") & Flag.UNSAVED
+
+
+def test_a_plan_that_is_safe_stays_until_another_one_is(tmp_path):
+    store = FolderStore(tmp_path)
+    street = Street(cabinet(store=store))
+    street.tick(0.1)
+    commit(street, sign_plan(new_plan(4), SITE, KEY))
+    store.sync()
+    for number in (5, 6, 7):  # none of them safe: a power cut may take them all
+        commit(street, sign_plan(new_plan(number), SITE, KEY))
+        stored = [(tmp_path / name).read_bytes() for name in SLOTS if (tmp_path / name).exists()]
+        numbers = {envelope_of_bytes(data).number for data in stored}
+        assert {4, number} <= numbers
+    assert restored(tmp_path).number == 7
+
+
+def test_a_stored_plan_that_cannot_be_read_does_not_keep_the_lamps_dark(tmp_path, monkeypatch):
+    (tmp_path / SLOTS[0]).touch()
+
+    def denied(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    there = cabinet(store=FolderStore(tmp_path))
+    assert there.uploads.envelope is None
+    assert there.uploads.found_bad
 
 
 def restored(folder):

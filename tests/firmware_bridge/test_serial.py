@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import struct
 import time
 from contextlib import AsyncExitStack
 
@@ -12,7 +13,9 @@ from firmware_bridge.client import CabinetClient
 from firmware_bridge.device import Device
 from firmware_bridge.ends import SerialEnd
 from firmware_bridge.errors import LinkError, SetupError
+from firmware_bridge.frames import rtu_frame
 from firmware_bridge.line import Line
+from firmware_bridge.registers import REGISTERS_PER_READ, UPLOAD
 from tests.firmware_bridge.rig import KEY, SITE, Bus, cabinet, running, serial_pair
 
 BAUD = 115_200
@@ -166,3 +169,29 @@ def test_a_port_that_disappears_does_not_bring_the_cabinet_down():
             assert time.process_time() - begin_s < 0.2  # and it does not spin
 
     asyncio.run(main())
+
+
+def test_whoever_asks_without_listening_does_not_stop_the_lamps():
+    async def main():
+        with serial_pair() as (master, name):
+            async with running(cabinet(), SerialEnd(name, BAUD)) as device:
+                read = struct.pack(">BHH", 3, UPLOAD.address, REGISTERS_PER_READ)
+                try:
+                    for _ in range(400):
+                        os.write(master, rtu_frame(1, read))
+                        await asyncio.sleep(0.001)
+                except BlockingIOError:
+                    pass
+                before = device.cabinet.picture
+                await asyncio.sleep(0.5)
+                assert device.cabinet.picture > before + 4
+                heard = b""
+                while not heard.endswith(rtu_frame(1, b"\x83\x02")):
+                    try:
+                        heard += os.read(master, 65_536)
+                        os.write(master, rtu_frame(1, struct.pack(">BHH", 3, 0xFFFF, 1)))
+                    except BlockingIOError:
+                        pass
+                    await asyncio.sleep(0.06)
+
+    asyncio.run(asyncio.wait_for(main(), 20))

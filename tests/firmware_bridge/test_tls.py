@@ -160,3 +160,16 @@ def test_files_that_cannot_be_used_are_named(papers, tmp_path):
     ):
         with pytest.raises(SetupError, match=message):
             server_context(replace(good, **changes))
+
+
+def test_who_never_shows_a_certificate_is_hung_up_on(papers, monkeypatch):
+    monkeypatch.setattr("firmware_bridge.server.HANDSHAKE_S", 0.2)
+
+    async def main():
+        async with running(cabinet(), end(papers, "cabinet")) as device:
+            host, port = host_and_port(device.addresses[0].partition(" ")[2], 0)
+            reader, writer = await asyncio.open_connection(host, port)
+            assert await asyncio.wait_for(reader.read(), 3) == b""
+            writer.close()
+
+    asyncio.run(main())
