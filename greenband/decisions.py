@@ -57,7 +57,7 @@ def require_explained(control: str, junction: str, network: Network) -> None:
 
     if not CONTROLS[control].explains:
         able = ", ".join(name for name, each in CONTROLS.items() if each.explains)
-        raise UsageError(f"--explain: {control} gives no reasons, only {able} does")
+        raise UsageError(f"--explain: {control} gives no reasons; these do: {able}")
     known = [each.id for each in network.junctions]
     if junction != EVERY_JUNCTION and junction not in known:
         raise UsageError(
