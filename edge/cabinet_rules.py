@@ -9,7 +9,7 @@ from edge import ladder
 from edge.config import Cabinet, EdgeConfig
 from edge.junction_control import JunctionControl
 from edge.ladder import LadderState, Patience, Reason, Rung
-from edge.loop import Clock
+from edge.loop import TimeSource
 from edge.settings import ControlSettings
 from optimizer.links import Link
 from optimizer.tactical import TacticalSettings
@@ -22,7 +22,7 @@ class Rules:
     """How cabinets are controlled. In *lockstep* nothing hangs on how fast this computer is."""
 
     writer: int
-    clock: Clock
+    clock: TimeSource
     adaptive: bool
     patience: Patience
     settings: TacticalSettings
@@ -30,7 +30,7 @@ class Rules:
     lockstep: bool = False
 
     @classmethod
-    def of(cls, config: EdgeConfig, clock: Clock, *, lockstep: bool = False) -> Rules:
+    def of(cls, config: EdgeConfig, clock: TimeSource, *, lockstep: bool = False) -> Rules:
         """As ``site.toml`` says."""
         patience = Patience.of(config.control)
         if lockstep:

@@ -29,7 +29,7 @@ from edge.errors import OrderRefusedError
 from edge.exchange import Exchange
 from edge.journal import Journal
 from edge.junction_control import JunctionControl
-from edge.loop import Clock
+from edge.loop import TimeSource
 from edge.messages import MessageError
 from edge.mqtt import Bus, Inbound
 from edge.order_desk import OrderDesk
@@ -60,7 +60,7 @@ class Daemon:
     def __init__(
         self,
         config: EdgeConfig,
-        clock: Clock,
+        clock: TimeSource,
         alarms: Alarms,
         store: Store | None = None,
         *,

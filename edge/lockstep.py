@@ -32,12 +32,8 @@ class BenchClock:
         """Whether there has been an instant."""
 
     def now(self) -> Instant:
-        """See :class:`edge.loop.Clock`."""
+        """See :class:`edge.loop.TimeSource`."""
         return self._now
-
-    async def sleep_until(self, mono_ms: int) -> None:
-        """Nobody sleeps here: whoever waits, waits for the bench."""
-        raise NotImplementedError(f"nobody wakes at {mono_ms} ms in lock-step")
 
     def set(self, now: Instant) -> None:
         """It is *now*; raises :class:`ValueError` if that is no later than before."""

@@ -25,12 +25,16 @@ CLOCK_STEP_MS = 50
 """Both clocks are read one after the other; less than this is no step."""
 
 
-class Clock(Protocol):
+class TimeSource(Protocol):
     """What the daemon takes the time from."""
 
     def now(self) -> Instant:
         """This moment on both clocks."""
         ...
+
+
+class Clock(TimeSource, Protocol):
+    """One that can be waited for."""
 
     async def sleep_until(self, mono_ms: int) -> None:
         """Return once monotonic time has reached *mono_ms*."""

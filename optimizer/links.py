@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+WHOLE_SHARE = 0.5
+"""From this share of an exit's vehicles on it is their street, and full when the street is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:

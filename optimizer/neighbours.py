@@ -21,7 +21,7 @@ from optimizer.announcement import Announcement, AnnouncementError, checked
 from optimizer.delay import Floats
 from optimizer.fault_log import FaultLog
 from optimizer.gates import GatedExits
-from optimizer.links import Link
+from optimizer.links import WHOLE_SHARE, Link
 from optimizer.platoons import IncomingPlatoons
 from optimizer.short_streets import ShortStreets
 from optimizer.traffic.layout import Layout
@@ -30,8 +30,6 @@ USUAL_PART = {"through": 0.6, "left": 0.2, "right": 0.2}
 """How the vehicles of a lane divide, before normalisation; receivers correct the sum."""
 OTHER_PART = 0.02
 FULL_LIFETIME_MS = 3_000
-WHOLE_SHARE = 0.5
-"""From this share of an exit's vehicles on it is their street, and full when the street is."""
 BEHIND_FACTOR = 1.5
 """Vehicles of a lane that stand for each one that can't get on: itself, and some behind it."""
 LEAST_FACTOR = 0.1

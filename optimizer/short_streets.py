@@ -23,7 +23,7 @@ from controller.intersection import Intersection
 from optimizer._platoons_reference import CLOCKS_APART_MS
 from optimizer.announcement import Announcement
 from optimizer.delay import Floats
-from optimizer.links import Link
+from optimizer.links import WHOLE_SHARE, Link
 from optimizer.search_stages import NEVER_S, Integers, Plan, StageChanges
 from optimizer.search_units import EXITS_MAX
 from optimizer.traffic.layout import Layout
@@ -31,9 +31,7 @@ from optimizer.traffic.layout import Layout
 LENGTH_MAX_M = 40.0
 """Longer streets take what a minimum green sends."""
 SPACING_M = 7.5
-"""Front to front of standing vehicles."""
-WHOLE_SHARE = 0.5
-"""From this share of an exit's vehicles on it is their street, and full when the street is."""
+"""Front to front of standing vehicles, generously: one too many stands in the junction."""
 WAITING_MAX_VEH = 10.0
 """More vehicles that wait to come into a lane count as this many."""
 HEARD_LIFETIME_MS = 3_000

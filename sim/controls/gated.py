@@ -10,14 +10,13 @@ from controller.clock import Instant
 from controller.detection import SiteReadings
 from controller.signals import Outputs
 from optimizer.delay import Floats
-from optimizer.links import Link
+from optimizer.links import WHOLE_SHARE, Link
 from optimizer.perimeter import Gate, PerimeterControl
 from optimizer.tactical import TacticalControl, TacticalSettings
+from optimizer.traffic.layout import VEHICLE_SPACING_M
 from sim.controls.tactical import TacticalNetwork
 from sim.network import Network
 
-SPACING_M = 6.5
-"""Front to front in a standing queue, as the estimator has it."""
 GATE_VEH_PER_S = 0.5
 """A lane at saturation."""
 
@@ -78,7 +77,7 @@ def inner_area(network: Network, links: Sequence[Link]) -> frozenset[str]:
 def gates_of(inside: frozenset[str], links: Sequence[Link]) -> tuple[Gate, ...]:
     """The exits through which vehicles come into the area *inside*."""
     into = [x for x in links if x.downstream in inside and x.upstream not in inside]
-    exits = dict.fromkeys((link.upstream, link.exit) for link in into if link.share >= 0.5)
+    exits = dict.fromkeys((link.upstream, link.exit) for link in into if link.share >= WHOLE_SHARE)
     return tuple(Gate(site=site, exit=name, most_veh_per_s=GATE_VEH_PER_S) for site, name in exits)
 
 
@@ -90,7 +89,7 @@ def _storage_veh(
     for (name, approach), length_m in streets.items():
         layout = controls[name].traffic.layout
         lanes = sum(layout.approaches[lane.approach] == approach for lane in layout.lanes)
-        veh += lanes * length_m / SPACING_M
+        veh += lanes * length_m / VEHICLE_SPACING_M
     return max(1.0, veh)
 
 

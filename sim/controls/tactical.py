@@ -12,11 +12,11 @@ from controller.detection import SiteReadings
 from controller.plan import check_plan, check_schedule
 from controller.sequence import Sequence as StageSequence
 from controller.signals import Inputs, Outputs
+from edge.exchange import Exchange
 from optimizer.bounds import CYCLE_MAX_S, StrategicBounds
 from optimizer.explain import stage_in_words
 from optimizer.links import Link
 from optimizer.tactical import Decision, Running, TacticalControl, TacticalSettings
-from sim.controls.exchange import Exchange
 from sim.decisions import DecisionNote, Tell
 from sim.network import Junction, Network
 from sim.network.links_between import links_between

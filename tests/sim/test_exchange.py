@@ -3,9 +3,9 @@
 import numpy as np
 
 from controller.clock import Instant
+from edge.exchange import Exchange
 from optimizer.neighbours import Neighbourhood
 from optimizer.traffic import JunctionTraffic
-from sim.controls.exchange import Exchange
 from sim.network import derive_network
 from sim.network.links_between import links_between
 from tests.sim.networks import convert
