@@ -230,7 +230,7 @@ def _next_mode(site: Intersection, state: State, seen: Inputs, clock_ms: int) ->
         following = Mode.FLASH
     elif mode is Mode.FLASH or (mode is Mode.STARTUP_FLASH and age_ms >= site.startup_flash_ms):
         following = Mode.STARTUP_RED
-    elif mode is Mode.STARTUP_RED and age_ms >= site.startup_red_ms:
+    elif mode is Mode.STARTUP_RED and age_ms >= site.opening_red_ms:
         following = Mode.RUN
     return following
 

@@ -186,6 +186,18 @@ class Intersection:
         )
 
     @cached_property
+    def opening_red_ms(self) -> int:
+        """All-red before the first green: ``startup_red_ms``, and never below the longest intergreen.
+
+        Nobody knows what was lit when the power went: people may be half-way across, having walked
+        until a moment ago. A site with neither flash nor red at its start has been running all day.
+        """
+        if self.startup_flash_ms == self.startup_red_ms == 0:
+            return 0
+        longest_ms = max((max(row) for row in self.intergreen_ms), default=0)
+        return max(self.startup_red_ms, longest_ms)
+
+    @cached_property
     def mask_of_stage(self) -> dict[str, int]:
         """Groups of each stage by its name."""
         return {stage.name: mask for stage, mask in zip(self.stages, self.stage_masks, strict=True)}

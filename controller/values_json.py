@@ -8,6 +8,7 @@ converted: ``"60000"`` is not a number and ``true`` is not one either.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import types
@@ -118,7 +119,7 @@ def _decode_dataclass(kind: Any, value: object, where: str) -> Any:  # noqa: ANN
         raise _FaultsError(
             (Violation("type", where or "file", f"{_shown(value)} is not an object"),)
         )
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
     faults = list(_key_faults(fields, value, where))
     decoded = {}
@@ -130,6 +131,12 @@ def _decode_dataclass(kind: Any, value: object, where: str) -> Any:  # noqa: ANN
     if faults:
         raise _FaultsError(tuple(sorted(faults, key=lambda fault: fault.where)))
     return kind(**decoded)
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of the fields; found out once, as it takes longer than all the rest."""
+    return get_type_hints(kind)
 
 
 def _key_faults(

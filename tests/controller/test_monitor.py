@@ -110,9 +110,9 @@ def test_only_a_reset_by_hand_ends_the_latched_flash_and_then_the_start_up_follo
             )
         aspects.append((second, outputs.flash, outputs.green))
     assert all(flash for second, flash, _ in aspects if 20 <= second < 62)
-    assert all(not flash and not green for s, flash, green in aspects if 62 <= s < 65)
+    assert all(not flash and not green for s, flash, green in aspects if 62 <= s < 72)
     assert all(not flash for second, flash, _ in aspects if second >= 62)
-    assert next(second for second, _, green in aspects if second > 60 and green) == 65.0
+    assert next(second for second, _, green in aspects if second > 60 and green) == 72.0
 
 
 def test_the_monitor_works_from_pictures_alone() -> None:

@@ -73,6 +73,17 @@ def test_invariants_6_and_7_no_intergreen_is_shortened(day: Day) -> None:
 
 
 @many
+@given(days(), st.floats(0.05, 0.95))
+def test_a_power_cut_at_any_tick_shortens_no_intergreen(day: Day, when: float) -> None:
+    """Whoever was walking when the power went is across before the first green after it."""
+    steps = list(day.steps)
+    cut = int(when * len(steps))
+    before, after = run(day.site, steps[:cut]), run(day.site, steps[cut:])
+    trace = before + [replace(s, lived_ms=s.lived_ms + before[-1].lived_ms) for s in after]
+    assert list(oracle.short_intergreens(day.site, trace)) == []
+
+
+@many
 @given(days())
 def test_invariant_8_walk_and_clearance_are_never_truncated(day: Day) -> None:
     trace = run(day.site, day.steps)
