@@ -6,6 +6,7 @@ cabinet. Nothing is repeated here: who calls once a second calls again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar
 
@@ -26,6 +27,7 @@ from firmware_bridge.codes import (
 )
 from firmware_bridge.errors import LinkError, RefusedError, WrongDeviceError
 from firmware_bridge.line import Line
+from firmware_bridge.plausible import can_follow
 from firmware_bridge.registers import (
     BANKS,
     CALLS,
@@ -48,7 +50,7 @@ from firmware_bridge.registers import (
     SCHEDULE_ENTRIES_MAX,
     STATUS,
     TIME,
-    bank_registers,
+    poll_reads,
 )
 from firmware_bridge.status import (
     CabinetStatus,
@@ -66,12 +68,14 @@ from firmware_bridge.upload import Envelope, sign_plan, site_word
 
 T = TypeVar("T")
 
-POLL_TRIES = 3
-"""Reads of a poll that takes two of them, until both are of one picture."""
+PICTURE_MODULO = 1 << 16
+PICTURES_MAX = 1_000
+"""A cabinet has less in all the reads of one poll; one that has been switched on counts anew."""
 UTC_MS_MAX = (1 << 63) - 1
 """What a database can hold; a cabinet that says more has a broken clock."""
 FIRST_WRITER = 1
 """What an edge that nobody gave a number calls itself."""
+_log = logging.getLogger(__name__)
 
 
 class CabinetClient:
@@ -100,6 +104,9 @@ class CabinetClient:
         self._number = 0
         self._capabilities = Capability(0)
         self._last: CabinetStatus | None = None
+        self._lost = False
+        """It did not answer last time; said once, however long it lasts."""
+        self._reads = poll_reads(len(site.detectors))
 
     async def identify(self) -> Identity:
         """Make sure that it is the right cabinet, and take its counts as those to count from.
@@ -112,7 +119,18 @@ class CabinetClient:
         return identity
 
     async def _checked_identity(self) -> Identity:
-        values = decode(IDENTITY, await self._read(IDENTITY.address, IDENTITY.size))
+        words = await self._read(IDENTITY.address, IDENTITY.size)
+        try:
+            identity = self._identity_in(words)
+        except WrongDeviceError:
+            if await self._read(IDENTITY.address, IDENTITY.size) != words:
+                raise LinkError(f"{self._who} says two things of who it is") from None
+            raise
+        self._capabilities = identity.capabilities
+        return identity
+
+    def _identity_in(self, words: list[int]) -> Identity:
+        values = decode(IDENTITY, words)
         if values.number("magic") != MAGIC:
             raise WrongDeviceError(f"{self._who} is no Greenband cabinet")
         version = values.number("map_version")
@@ -123,23 +141,35 @@ class CabinetClient:
         identity = identity_of(values)
         if identity.site_digest != self.site.digest:
             raise WrongDeviceError(
-                f"{self._who} controls {identity.site!r} with other groups, stages or times "
-                f"than the site file of {self.site.name!r}"
+                f"{self._who} controls {identity.site!r} (digest {identity.site_digest[:12]}) "
+                "with other groups, stages or times than the site file of "
+                f"{self.site.name!r} (digest {self.site.digest[:12]})"
             )
-        self._capabilities = identity.capabilities
         return identity
 
     async def poll(self) -> CabinetStatus:
         """What the cabinet does, and what its detectors saw since the last poll.
 
-        After a restart of the cabinet it is identified anew.
+        What can't follow the last poll is only believed if a second look at once shows the same.
+        After a restart of the cabinet it is identified anew. With more detectors than one read
+        shows, those of later reads are seen a moment later each time; no count is lost by that.
         """
-        for _ in range(POLL_TRIES):
-            words = await self._picture()
-            if words is not None:
-                break
-        else:
-            raise LinkError(f"{self._who} changes faster than it can be read")
+        self.line.begin_turn(self._unit)
+        status = await self._look()
+        last = self._last
+        if last is not None and not can_follow(last, status):
+            first, status = status, await self._look()
+            if not can_follow(last, status) and not can_follow(first, status):
+                raise LinkError(f"{self._who} shows two things that can't both be")
+        if status.restarted or is_later(status.schedule_no, self._number):
+            self._number = status.schedule_no
+        if status.restarted:
+            await self._checked_identity()
+        self._last = status
+        return status
+
+    async def _look(self) -> CabinetStatus:
+        words = await self._pictures()
         detectors = len(self.site.detectors)
         banks = words[STATUS.size :] + [0] * BANKS.stride  # a bank that is not full is not read
         try:
@@ -148,11 +178,6 @@ class CabinetClient:
             raise LinkError(f"{self._who}: {error}") from None
         if status.stage is not None and status.stage >= len(self.site.stages):
             raise LinkError(f"{self._who}: register stage reads {status.stage}: there is none")
-        if status.restarted or is_later(status.schedule_no, self._number):
-            self._number = status.schedule_no
-        if status.restarted:
-            await self._checked_identity()
-        self._last = status
         return status
 
     async def send_schedule(self, schedule: StageSchedule | None) -> None:
@@ -306,16 +331,16 @@ class CabinetClient:
             values[f"duration_ms_{i}"] = entry.duration_ms
         return values
 
-    async def _picture(self) -> list[int] | None:
-        """The registers of status and banks; None if they are of two different pictures."""
-        address = STATUS.address
-        end = address + STATUS.size + bank_registers(len(self.site.detectors))
-        words = await self._read(address, min(end - address, REGISTERS_PER_READ))
-        if address + len(words) == end:
-            return words
-        words += await self._read(address + len(words), end - address - len(words))
-        again = await self._read(address, 1)
-        return words if again[0] == words[0] else None
+    async def _pictures(self) -> list[int]:
+        """The registers of status and banks, each bank whole; all from one life of the cabinet."""
+        words: list[int] = []
+        for address, count in self._reads:
+            words += await self._read(address, count)
+        if len(self._reads) > 1:
+            picture, boot_no = await self._read(STATUS.address, 2)
+            if boot_no != words[1] or (picture - words[0]) % PICTURE_MODULO > PICTURES_MAX:
+                raise LinkError(f"{self._who} was switched on while it was read")
+        return words
 
     async def _order(self, area: Area, values: Mapping[str, Value]) -> None:
         words = encode(area, values)
@@ -351,8 +376,16 @@ class CabinetClient:
     async def _named(self, asking: Awaitable[T]) -> T:
         """What *asking* gives; its errors name the cabinet."""
         try:
-            return await asking
+            answer = await asking
         except RefusedError as error:
             raise RefusedError(f"cabinet {self.name}: {error}", error.code) from None
         except LinkError as error:
-            raise LinkError(f"cabinet {self.name}: {error}") from None
+            message = f"cabinet {self.name}: {error}"
+            if not self._lost:
+                self._lost = True
+                _log.warning("%s", message)
+            raise LinkError(message) from None
+        if self._lost:
+            self._lost = False
+            _log.info("%s answers again", self._who)
+        return answer

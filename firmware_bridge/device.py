@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from controller.clock import Instant
 from firmware_bridge.cabinet import Cabinet
@@ -47,9 +48,9 @@ class Device:
         self._street = FieldSpace(cabinet)
         self._syncing: asyncio.Task[None] | None = None
         registers = {unit: EdgeSpace(cabinet)}
-        self._servers = [_server(end, registers, self._after) for end in ends]
+        self._servers = [_server(end, registers, self._after, tell) for end in ends]
         self._fields = (
-            [] if field is None else [TcpServer(field, {unit: self._street}, self._after)]
+            [] if field is None else [TcpServer(field, {unit: self._street}, self._after, tell)]
         )
         self._unit = unit
 
@@ -121,13 +122,14 @@ class Device:
 
 async def _until(stop: asyncio.Event, delay_s: float) -> None:
     """Wait for *delay_s*, or until *stop* is set."""
-    try:
-        await asyncio.wait_for(stop.wait(), max(0.0, delay_s))
-    except TimeoutError:
-        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(0.0, delay_s)):
+            await stop.wait()
 
 
-def _server(end: End, units: Units, after: Callable[[], None]) -> TcpServer | SerialServer:
+def _server(
+    end: End, units: Units, after: Callable[[], None], tell: Callable[[str], None]
+) -> TcpServer | SerialServer:
     if isinstance(end, SerialEnd):
         return SerialServer(end, units, after)
-    return TcpServer(end, units, after)
+    return TcpServer(end, units, after, tell)

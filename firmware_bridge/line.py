@@ -3,11 +3,13 @@
 Built on pymodbus' asynchronous clients, whose own time-outs, repetitions and reconnection are for
 machines that have seconds to spare: here a request has 0.3 s (and its time on a slow wire), is
 never repeated by the line, and a lost connection is made again with the next request, at most
-every half second to two, at random moments so that a thousand edges don't come at once.
+every half second to one, at random moments so that a thousand edges don't come at once.
 
-Requests wait in the order in which they were made, so cabinets that share a line get equal turns.
-One that does not answer loses its turns for a while, growing to ``SILENT_MAX_S``, so that it does
-not cost the others a time-out each time round.
+Of the requests that wait, those of the cabinet go first whose last turn is longest ago, so cabinets
+that share a line get equal turns, also when there is no time for all of them every second. On a
+serial line one that does not answer costs the others little (:mod:`firmware_bridge.silence`) and is
+found again soon. Whether all of them fit into a second is counted
+(:mod:`firmware_bridge.line_load`), and said once when it changes.
 """
 
 from __future__ import annotations
@@ -15,30 +17,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import struct
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 
-from pymodbus import FramerType, ModbusException
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient, AsyncModbusTlsClient
 from pymodbus.client.base import ModbusBaseClient
 from pymodbus.pdu import ModbusPDU
 
 from firmware_bridge.codes import Refusal
 from firmware_bridge.ends import End, SerialEnd, TlsEnd
-from firmware_bridge.errors import LinkError, RefusedError, SetupError
-from firmware_bridge.serial_port import open_port
+from firmware_bridge.errors import LinkError, RefusedError
+from firmware_bridge.line_load import LineLoad
+from firmware_bridge.ranked_lock import RankedLock
+from firmware_bridge.silence import SilentUnits
 from firmware_bridge.tls import client_context
+from firmware_bridge.wire import Wire
 
 TIMEOUT_S = 0.3
-CONNECT_TIMEOUT_S = 1.0
-RECONNECT_S = (0.5, 2.0)
-SILENT_AFTER = 3
-"""Time-outs in a row before a unit on a shared line loses turns."""
-SILENT_MAX_S = 5.0
-_FRAMES_BYTES = 2 * 256
-"""A request and its response, at most."""
+RECONNECT_S = (0.5, 1.0)
 _EXCEPTIONS = {
     1: "the function is not known",
     2: "the registers are not there",
@@ -47,10 +43,7 @@ _EXCEPTIONS = {
     6: "the device is busy",
     0x0B: "no such unit answers there",
 }
-
-
-logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
-"""Whatever it has to say of a line, the line says itself, with the name of the cabinet."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -67,18 +60,20 @@ class LineMetrics:
     worst_s: float = 0.0
 
 
-@dataclass(slots=True)
-class _Silence:
-    """What a line knows of one unit."""
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked of a unit, and the bytes of the frames there and back on a serial line."""
 
-    missed: int = 0
-    until_s: float = 0.0
-    rest_s: float = field(default=TIMEOUT_S)
+    unit: int
+    send: Callable[[ModbusBaseClient], Awaitable[ModbusPDU]]
+    sent_bytes: int
+    answer_bytes: int
 
 
 class Line:
     """A line to *end*, for the cabinets on it; made connected by the first request.
 
+    *timeout_s* is what a device has for its answer, besides the time of both on a serial line.
     *rng* spreads the attempts to reconnect. Raises :class:`~firmware_bridge.errors.SetupError` at
     once if a certificate cannot be used.
     """
@@ -88,51 +83,69 @@ class Line:
     ) -> None:
         self.end = end
         self.metrics = LineMetrics()
+        self.load = LineLoad()
         self._timeout_s = timeout_s
-        if isinstance(end, SerialEnd):
-            self._timeout_s += end.seconds(_FRAMES_BYTES)
+        self._probe_s = timeout_s / 2
         self._tls = client_context(end) if isinstance(end, TlsEnd) else None
         self._rng = rng or random.Random()
-        self._lock = asyncio.Lock()
-        self._client: ModbusBaseClient | None = None
+        self._queue = RankedLock()
+        self._wire: Wire | None = None
         self._next_try_s = 0.0
         self._reconnect_s = RECONNECT_S[0]
-        self._silence: dict[int, _Silence] = {}
+        self._silent = SilentUnits()
         self._quiet_until_s = 0.0
+        self._pause_s = end.pause_s if isinstance(end, SerialEnd) else 0.0
+
+    @property
+    def overload(self) -> str:
+        """That the line has more to do than time for it, and how much; empty if it has not."""
+        if not self.load.too_much:
+            return ""
+        round_s, cabinets = self.load.round_s, self.load.cabinets
+        return f"{self.end} cannot keep up: {round_s:.1f} s per round, {cabinets} cabinets"
+
+    def begin_turn(self, unit: int) -> None:
+        """A new turn of *unit* begins: it is polled, and told what follows from that."""
+        before = self.load.too_much
+        self.load.begin(unit, perf_counter())
+        if self.load.too_much and not before:
+            _log.warning(self.overload)
+        elif before and not self.load.too_much:
+            _log.warning("%s keeps up again: %.1f s per round", self.end, self.load.round_s)
 
     async def read(self, unit: int, address: int, count: int) -> list[int]:
         """*count* registers of *unit*."""
-        response = await self._ask(
-            unit,
-            lambda client: client.read_holding_registers(address, count=count, device_id=unit),
-        )
+        response = await self._ask(_read(unit, address, count))
         return self._registers(response, count, unit)
 
     async def write(self, unit: int, address: int, words: Sequence[int]) -> None:
         """Write *words* to *unit*."""
-        await self._ask(
-            unit, lambda client: client.write_registers(address, list(words), device_id=unit)
-        )
+
+        def send(client: ModbusBaseClient) -> Awaitable[ModbusPDU]:
+            return client.write_registers(address, list(words), device_id=unit)
+
+        await self._ask(_Request(unit, send, 9 + 2 * len(words), 8))
 
     async def exchange(
         self, unit: int, write_address: int, words: Sequence[int], address: int, count: int
     ) -> list[int]:
         """Write *words*, then read *count* registers, in one request."""
-        response = await self._ask(
-            unit,
-            lambda client: client.readwrite_registers(
+
+        def send(client: ModbusBaseClient) -> Awaitable[ModbusPDU]:
+            return client.readwrite_registers(
                 read_address=address,
                 read_count=count,
                 write_address=write_address,
                 values=list(words),
                 device_id=unit,
-            ),
-        )
-        return self._registers(response, count, unit)
+            )
+
+        request = _Request(unit, send, 13 + 2 * len(words), 5 + 2 * count)
+        return self._registers(await self._ask(request), count, unit)
 
     async def close(self) -> None:
         """Hang up. The next request connects again."""
-        async with self._lock:
+        async with self._queue.held(0.0):
             self._hang_up()
 
     def _registers(self, response: ModbusPDU, count: int, unit: int) -> list[int]:
@@ -142,146 +155,113 @@ class Line:
             raise LinkError(f"unit {unit} on {self.end} answers with {len(words)} registers")
         return words
 
-    async def _ask(
-        self, unit: int, request: Callable[[ModbusBaseClient], Awaitable[ModbusPDU]]
-    ) -> ModbusPDU:
-        async with self._lock:
-            self._check_turn(unit)
-            client = await self._connected()
-            await self._pause()
-            self.metrics.requests += 1
-            begin_s = perf_counter()
+    async def _ask(self, request: _Request) -> ModbusPDU:
+        unit = request.unit
+        async with self._queue.held(self.load.rank(unit, perf_counter())):
+            is_silent = self._silent.is_silent(unit)
+            if is_silent:
+                self._check_turn(unit)
+            wire = await self._connected()
             try:
-                response = await request(client)
-            except ModbusException:
-                await self._missed(unit)
-                raise LinkError(f"unit {unit} on {self.end} does not answer") from None
+                if is_silent:
+                    await self._probe(wire, unit)
+                response = await self._send(wire, request, self._timeout_s)
             except asyncio.CancelledError:
                 self._hang_up()  # what is still on its way would answer the next request
                 raise
-            self._answered(unit, perf_counter() - begin_s)
+            if response is None:
+                raise self._missed(wire, unit)
+            self._silent.answered(unit)
         if response.isError():
             code = getattr(response, "exception_code", 0)
             why = _EXCEPTIONS.get(code, f"exception {code}")
             raise RefusedError(f"unit {unit} on {self.end} refuses: {why}", Refusal.NONE)
         return response
 
+    async def _send(self, wire: Wire, request: _Request, patience_s: float) -> ModbusPDU | None:
+        """The answer; None if there is none."""
+        await self._pause()
+        end, begin_s = self.end, perf_counter()
+        self.metrics.requests += 1
+        if isinstance(end, SerialEnd):
+            patience_s += end.seconds(request.sent_bytes + request.answer_bytes)
+        response = await wire.ask(request.send(wire.client), patience_s)
+        if response is not None:
+            took_s = perf_counter() - begin_s
+            self._note_time(took_s)
+            self.load.spend(request.unit, took_s + self._pause_s)
+        else:
+            self.metrics.failures += 1
+            if isinstance(end, SerialEnd):  # what is late must not meet the next request
+                await asyncio.sleep(end.seconds(request.answer_bytes))
+        self._quiet_until_s = perf_counter() + self._pause_s
+        return response
+
     async def _pause(self) -> None:
         """Leave the silence on a serial line by which its devices tell frames apart."""
-        if isinstance(self.end, SerialEnd):
-            left_s = self._quiet_until_s - perf_counter()
-            if left_s > 0:
-                await asyncio.sleep(left_s)
+        left_s = self._quiet_until_s - perf_counter()
+        if left_s > 0:
+            await asyncio.sleep(left_s)
 
-    def _check_turn(self, unit: int) -> None:
-        silence = self._silence.get(unit)
-        if silence is not None and asyncio.get_running_loop().time() < silence.until_s:
-            self.metrics.failures += 1
-            raise LinkError(f"unit {unit} on {self.end} is silent, and is asked less often")
-
-    def _answered(self, unit: int, took_s: float) -> None:
-        self._silence.pop(unit, None)
-        if isinstance(self.end, SerialEnd):
-            self._quiet_until_s = perf_counter() + self.end.pause_s
+    def _note_time(self, took_s: float) -> None:
         metrics = self.metrics
         metrics.last_s = took_s
         metrics.busy_s += took_s
         metrics.worst_s = max(metrics.worst_s, took_s)
 
-    async def _missed(self, unit: int) -> None:
-        """Nothing came in time. On a serial line a late answer must not meet the next request."""
-        self.metrics.failures += 1
-        silence = self._silence.setdefault(unit, _Silence())
-        silence.missed += 1
-        if not isinstance(self.end, SerialEnd):
-            self._hang_up()
-            return
-        await asyncio.sleep(self.end.seconds(_FRAMES_BYTES // 2))
-        if silence.missed >= SILENT_AFTER:
-            silence.rest_s = min(2 * silence.rest_s, SILENT_MAX_S)
-            silence.until_s = asyncio.get_running_loop().time() + silence.rest_s
+    def _check_turn(self, unit: int) -> None:
+        room = 1.0 - self.load.without(self._silent.units)
+        if not self._silent.may_probe(unit, perf_counter(), self._probe_s, room):
+            self.metrics.failures += 1
+            raise LinkError(f"unit {unit} on {self.end} is silent, and is asked less often")
 
-    async def _connected(self) -> ModbusBaseClient:
-        if self._client is not None and self._client.connected:
-            return self._client
+    async def _probe(self, wire: Wire, unit: int) -> None:
+        """Ask a silent unit for one register, whatever that says; raises :class:`LinkError`."""
+        patience_s = self._timeout_s if self._silent.is_patient(unit) else self._probe_s
+        if await self._send(wire, _read(unit, 0, 1), patience_s) is None:
+            self._silent.probed(unit, self._probe_s)
+            raise LinkError(f"unit {unit} on {self.end} is silent")
+        self._silent.answered(unit)
+
+    def _missed(self, wire: Wire, unit: int) -> LinkError:
+        """Nothing came in time; over TCP, what is late must not meet the next request."""
+        why = wire.why_missed()
+        if isinstance(self.end, SerialEnd):
+            self._silent.missed(unit)
+        else:
+            self._hang_up()
+        reason = f": {why}" if why else ""
+        return LinkError(f"unit {unit} on {self.end} does not answer{reason}")
+
+    async def _connected(self) -> Wire:
+        if self._wire is not None and self._wire.connected:
+            return self._wire
         self._hang_up()
         loop = asyncio.get_running_loop()
         if loop.time() < self._next_try_s:
             self.metrics.failures += 1
             raise LinkError(f"{self.end} cannot be reached, and is tried again soon")
-        client = self._new_client()
-        why = await _connect(client, self.end)
-        if why:
-            client.close()
+        wire = Wire(self.end, self._tls)
+        try:
+            await wire.connect()
+        except LinkError:
             self.metrics.failures += 1
             wait_s = self._reconnect_s * self._rng.uniform(0.5, 1.0)
             self._next_try_s = loop.time() + wait_s
             self._reconnect_s = min(2 * self._reconnect_s, RECONNECT_S[1])
-            raise LinkError(f"{self.end} cannot be reached: {why}")
-        client.ctx.comm_params.timeout_connect = self._timeout_s  # from now on that of a request
-        self._client, self._reconnect_s = client, RECONNECT_S[0]
+            raise
+        self._wire, self._reconnect_s = wire, RECONNECT_S[0]
         self.metrics.connections += 1
-        return client
-
-    def _new_client(self) -> ModbusBaseClient:
-        end = self.end
-        if isinstance(end, SerialEnd):
-            return AsyncModbusSerialClient(
-                end.port,
-                framer=FramerType.RTU,
-                baudrate=end.baud,
-                parity=end.parity,
-                timeout=CONNECT_TIMEOUT_S,
-                retries=0,
-                reconnect_delay=0,
-            )
-        if self._tls is not None:
-            return AsyncModbusTlsClient(
-                end.host,
-                port=end.port,
-                sslctx=self._tls,
-                timeout=CONNECT_TIMEOUT_S,
-                retries=0,
-                reconnect_delay=0,
-            )
-        return AsyncModbusTcpClient(
-            end.host, port=end.port, timeout=CONNECT_TIMEOUT_S, retries=0, reconnect_delay=0
-        )
+        return wire
 
     def _hang_up(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
 
 
-async def _connect(client: ModbusBaseClient, end: End) -> str:
-    """Connect *client*; why it could not, or an empty text."""
-    if isinstance(end, SerialEnd):
-        try:
-            open_port(end).close()
-        except SetupError as error:
-            return str(error).partition(": ")[2]
-    manager, failures = client.ctx, list[OSError]()
-    create, decode = manager.call_create, manager.framer.handleFrame
+def _read(unit: int, address: int, count: int) -> _Request:
+    def send(client: ModbusBaseClient) -> Awaitable[ModbusPDU]:
+        return client.read_holding_registers(address, count=count, device_id=unit)
 
-    async def noted() -> object:
-        try:
-            return await create()
-        except OSError as error:
-            failures.append(error)
-            raise
-
-    def forgiving(data: bytes, unit: int, transaction: int) -> tuple[int, ModbusPDU | None]:
-        # Garbage is no answer; the request that waits for one runs into its time-out.
-        try:
-            return decode(data, unit, transaction)
-        except (ModbusException, ValueError, IndexError, struct.error):
-            return len(data), None
-
-    manager.call_create = noted
-    manager.framer.handleFrame = forgiving  # type: ignore[method-assign, assignment]
-    if await client.connect():
-        return ""
-    if not failures:
-        return "no answer"
-    return failures[0].strerror or str(failures[0])
+    return _Request(unit, send, 8, 5 + 2 * count)

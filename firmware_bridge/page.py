@@ -23,11 +23,14 @@ from firmware_bridge.registers import (
     REGISTERS_PER_READ,
     STATUS,
     bank_registers,
+    poll_reads,
 )
 
 _ONE_READ = max(
     n for n in range(DETECTORS_MAX) if STATUS.size + bank_registers(n) <= REGISTERS_PER_READ
 )
+
+_READS_MAX = len(poll_reads(DETECTORS_MAX))
 
 _INTRO = f"""# The register map, version {MAP_VERSION}
 
@@ -41,7 +44,10 @@ which the cabinet and its client are derived too.
   a mask, bit *i* mod 16 of register *i* div 16 is item *i*: the first sixteen groups come first.
 - A site has at most {GROUPS_MAX} groups and {DETECTORS_MAX} detectors. The status and the banks
   lie next to each other, so that one read of at most {REGISTERS_PER_READ} registers polls a site of
-  up to {_ONE_READ} detectors; larger ones take two and the `picture` once more.
+  up to {_ONE_READ} detectors. Larger ones take several, up to {_READS_MAX}, each of whole banks,
+  and at last `picture` and `boot_no` once more: the same `boot_no`, and a `picture` that has
+  counted up and not begun anew, say that all of it is of one life of the cabinet. The banks of a
+  later read are of a later picture; counts roll, so none is lost or seen twice by that.
 - Reads change nothing and re-arm nothing. Registers that are not in a table below answer exception
   2, read or written. Read-only areas answer exception 2 to a write.
 - An *order* is written whole, in one request from its first register (exception 2 otherwise). One

@@ -29,6 +29,8 @@ SCHEDULE_ENTRIES_MAX = 16
 PRIORITY_CALLS_MAX = 8
 EVENTS_KEPT = 1_024
 UPLOAD_REGISTERS = 480
+UTC_MS_MOST = 4_102_444_800_000
+"""The year 2100: no time of day that is told to a cabinet is later."""
 
 
 WRITER = u32("writer", "who writes: any number but 0 that the edge keeps", least=1)
@@ -191,7 +193,7 @@ TIME = Area(
     access=Access.ORDER,
     registers=placed(
         1_620,
-        (WRITER, u64("utc_ms", "the time now", unit="ms UTC", most=4_102_444_800_000)),
+        (WRITER, u64("utc_ms", "the time now", unit="ms UTC", most=UTC_MS_MOST)),
     ),
 )
 
@@ -339,7 +341,11 @@ INPUTS = Area(
         60,
         (
             u64("mono_ms", "monotonic time of these inputs; ignored unless in lock-step"),
-            u64("utc_ms", "time of day of these inputs; ignored unless in lock-step"),
+            u64(
+                "utc_ms",
+                "time of day of these inputs; ignored unless in lock-step",
+                most=UTC_MS_MOST,
+            ),
             u16("panel", "police panel", codes="OPERATORS", most=3),
             u16("panel_stage", "the stage that the panel holds, in manual mode"),
             u16("reset", "1: somebody resets the conflict monitor", most=1),
@@ -363,3 +369,20 @@ def bank_registers(detectors: int) -> int:
     """Registers of the banks that *detectors* detectors fill."""
     banks, rest = divmod(detectors, BANK)
     return banks * BANKS.stride + (2 + 2 * rest if rest else 0)
+
+
+def poll_reads(detectors: int) -> tuple[tuple[int, int], ...]:
+    """Address and count of each read that polls a site: the status, and only whole banks."""
+    size = STATUS.size + bank_registers(detectors)
+    if size <= REGISTERS_PER_READ:
+        return ((STATUS.address, size),)
+    first = STATUS.size + _whole_banks(REGISTERS_PER_READ - STATUS.size)
+    begins = range(first, size, _whole_banks(REGISTERS_PER_READ))
+    return (
+        (STATUS.address, first),
+        *((STATUS.address + at, min(begins.step, size - at)) for at in begins),
+    )
+
+
+def _whole_banks(room: int) -> int:
+    return room // BANKS.stride * BANKS.stride

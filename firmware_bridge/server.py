@@ -11,7 +11,6 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable, Mapping
-from ssl import SSLContext
 
 from serial import Serial
 
@@ -28,13 +27,12 @@ from firmware_bridge.frames import (
 from firmware_bridge.pdu import NO_SUCH_UNIT, Registers, answer, refusal
 from firmware_bridge.serial_port import open_port
 from firmware_bridge.tls import server_context
+from firmware_bridge.tls_door import TlsDoor
 
 SESSIONS_MAX = 64
 """Connections to one port; one more, and the one that was silent for longest is closed."""
 AT_ONCE = 4
 """Requests of one connection that are answered before the controller and others have their turn."""
-HANDSHAKE_S = 5.0
-"""Who has not shown a certificate by then is no edge."""
 OUTGOING_MAX = 4_096
 """Bytes that wait for a serial line; whoever asks more than it carries gets no more answers."""
 SILENCE_S = 0.05
@@ -48,29 +46,35 @@ _ITSELF = frozenset({0, 255})
 Units = Mapping[int, Registers]
 After = Callable[[], None]
 """Called once the requests that came together are answered."""
+Tell = Callable[[str], None]
 
 
 class TcpServer:
-    """Serves *units* on a host and port, with TLS if it is a :class:`TlsEnd`."""
+    """Serves *units* on a host and port, with TLS if it is a :class:`TlsEnd`.
 
-    def __init__(self, end: TcpEnd | TlsEnd, units: Units, after: After) -> None:
+    *tell* gets a line about who is refused for his certificate.
+    """
+
+    def __init__(
+        self, end: TcpEnd | TlsEnd, units: Units, after: After, tell: Tell = lambda line: None
+    ) -> None:
         self._end = end
         self._units = units
         self._after = after
+        self._tell = tell
         self._sessions: dict[_Session, None] = {}
+        self._door: TlsDoor | None = None
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen; raises :class:`~firmware_bridge.errors.SetupError`."""
-        end, context = self._end, self._context()
+        end, serve = self._end, self._session
+        if isinstance(end, TlsEnd):
+            self._door = TlsDoor(server_context(end), self._session, self._tell)
+            serve = self._door.visitor
         try:
-            self._server = await asyncio.get_running_loop().create_server(
-                self._session,
-                end.host,
-                end.port,
-                ssl=context,
-                ssl_handshake_timeout=None if context is None else HANDSHAKE_S,
-            )
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(serve, end.host, end.port)
         except OSError as error:
             raise SetupError(f"cannot listen on {end}: {_why(error)}") from None
 
@@ -85,12 +89,11 @@ class TcpServer:
         """Close the port and every connection."""
         if self._server is not None:
             self._server.close()
+            if self._door is not None:
+                self._door.close()
             for session in tuple(self._sessions):
                 session.end()
             await self._server.wait_closed()
-
-    def _context(self) -> SSLContext | None:
-        return server_context(self._end) if isinstance(self._end, TlsEnd) else None
 
     def _session(self) -> asyncio.Protocol:
         if len(self._sessions) >= SESSIONS_MAX:

@@ -23,7 +23,7 @@ from zlib import crc32
 from controller.intersection import Intersection
 from controller.plan import CheckedPlan, PlanStage, TimingPlan, check_plan
 from controller.violations import InvalidError
-from firmware_bridge.codec import Value, bytes_of_words, decode, encode, words_of_bytes
+from firmware_bridge.codec import Value, bytes_of_words, decode, encode, in_range, words_of_bytes
 from firmware_bridge.codes import TRANSITIONS, Refusal
 from firmware_bridge.registers import HEADER, UPLOAD_REGISTERS
 
@@ -133,8 +133,12 @@ def sign_bytes(
 
 
 def envelope_of_words(header: list[int], area: list[int]) -> Envelope:
-    """What lies in the upload registers; raises :class:`UploadError` if the length cannot be."""
+    """What lies in the upload registers; raises :class:`UploadError` if that cannot be a header."""
     values = decode(HEADER, header)
+    for register in HEADER.registers:
+        if not in_range(register, values[register.name]):
+            message = f"{register.name} {values[register.name]!r} is outside its range"
+            raise UploadError(Refusal.OUT_OF_RANGE, message)
     length = values.number("length")
     if length > 2 * len(area):
         raise UploadError(Refusal.TORN, f"it says {length} bytes, the area has {2 * len(area)}")

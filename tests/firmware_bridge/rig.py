@@ -23,7 +23,7 @@ from firmware_bridge.client import CabinetClient
 from firmware_bridge.day_plans import all_day
 from firmware_bridge.device import Device
 from firmware_bridge.edge_space import EdgeSpace
-from firmware_bridge.ends import End, TcpEnd, host_and_port
+from firmware_bridge.ends import End, SerialEnd, TcpEnd, host_and_port
 from firmware_bridge.field_client import FieldClient
 from firmware_bridge.line import Line
 from firmware_bridge.store import PlanStore
@@ -224,11 +224,18 @@ def serial_pair() -> Iterator[tuple[int, str]]:
 
 
 class Bus:
-    """A two-wire line: what one of *ports* sends, all others hear. Can garble or swallow."""
+    """A two-wire line: what one of *ports* sends, all others hear. Can garble or swallow.
 
-    def __init__(self, masters: list[int]) -> None:
+    With *baud* it takes the time that a line of this speed takes: a pseudo-terminal has none.
+    """
+
+    def __init__(self, masters: list[int], baud: int | None = None) -> None:
         self._masters = masters
+        self._baud = baud
+        self._free_s = 0.0
         self.spoil = lambda data: data
+        self.deaf: set[int] = set()
+        """Positions of the ports whose wire is cut."""
 
     def __enter__(self) -> Bus:
         for master in self._masters:
@@ -238,11 +245,22 @@ class Bus:
     def __exit__(self, *_: object) -> None:
         for master in self._masters:
             asyncio.get_running_loop().remove_reader(master)
+        self._masters = []
 
     def _carry(self, speaker: int) -> None:
         data = self.spoil(os.read(speaker, 4_096))
-        for master in self._masters:
-            if master != speaker and data:
+        if self._masters.index(speaker) in self.deaf:
+            return
+        if self._baud is None:
+            self._deliver(speaker, data)
+            return
+        loop = asyncio.get_running_loop()
+        self._free_s = max(self._free_s, loop.time()) + SerialEnd("", self._baud).seconds(len(data))
+        loop.call_at(self._free_s, self._deliver, speaker, data)
+
+    def _deliver(self, speaker: int, data: bytes) -> None:
+        for at, master in enumerate(self._masters):
+            if master != speaker and data and at not in self.deaf:
                 os.write(master, data)
 
 

@@ -1,6 +1,7 @@
 """Whatever is written to a cabinet, in whatever order: its lamps stay lawful, and it stays up."""
 
 import random
+from datetime import UTC, datetime
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -8,13 +9,15 @@ from hypothesis import strategies as st
 from controller.signals import OperatorMode
 from firmware_bridge.areas import Access, Area, Kind
 from firmware_bridge.codec import encode, words_of
+from firmware_bridge.field_space import FieldSpace
 from firmware_bridge.pdu import answer
-from firmware_bridge.registers import COMMIT, EDGE, HEADER, SCHEDULE
+from firmware_bridge.registers import COMMIT, EDGE, HEADER, INPUTS, SCHEDULE, STEP
 from firmware_bridge.upload import sign_plan, site_word
 from tests.controller import oracle
 from tests.controller.strategies import random_plan, random_site
 from tests.firmware_bridge.rig import KEY, Street, cabinet
 
+MONO_MS = STEP.registers[0]
 ORDERS = tuple(area for area in EDGE if area.access is not Access.READ)
 many = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -113,6 +116,27 @@ def test_no_sequence_of_writes_makes_the_lamps_unlawful(n_groups, seed, tick_ms)
                 answer(request, street.space)
         street.tick(tick_ms / 1_000)
     check_lawful(street)
+
+
+@many
+@given(st.integers(0, 1_000_000))
+def test_whatever_the_street_is_told_the_clock_included_the_cabinet_stays_up(seed):
+    """Not every number of 64 bits is a date, and every line that a cabinet tells has one."""
+    rng = random.Random(seed)
+    there = cabinet(lockstep=True)
+    street = FieldSpace(there)
+    extremes = (0, 1, 1 << 40, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+    for _ in range(20):
+        mono_ms, utc_ms = (rng.choice((*extremes, rng.getrandbits(64))) for _ in range(2))
+        instant = [*words_of(MONO_MS, mono_ms), *(utc_ms >> 16 * i & 0xFFFF for i in (3, 2, 1, 0))]
+        panel = [rng.randrange(5), rng.choice((0, 9, 0xFFFF)), rng.randrange(3)]
+        for request in (
+            write(INPUTS.address, instant + panel),
+            write(STEP.address, words_of(MONO_MS, mono_ms)),
+        ):
+            assert answer(request, street)[0] in (16, 0x90)
+        answer(bytes.fromhex("03 0000 000d"), street)
+        datetime.fromtimestamp(there.now.utc_ms / 1_000, UTC)
 
 
 def check_lawful(street: Street) -> None:

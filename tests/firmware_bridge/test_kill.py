@@ -25,7 +25,7 @@ def check_lawful(site, lamps):
     aspects = [shown for _, shown in lamps]
     flash = next((k for k, each in enumerate(aspects) if Aspect.FLASH not in each), len(aspects))
     assert flash == min(len(aspects), 2_000 // TICK_MS)
-    red = aspects[flash : flash + site.startup_red_ms // TICK_MS]
+    red = aspects[flash : flash + site.opening_red_ms // TICK_MS]
     assert all(set(each) == {Aspect.RED} for each in red)
     trace = [Shown(Instant(ms, ms), ms, Inputs(), Outputs(0, 0), each, None) for ms, each in lamps]
     for rule in (

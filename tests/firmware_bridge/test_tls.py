@@ -1,9 +1,12 @@
 """TLS: who has no certificate of the authority gets nothing."""
 
 import asyncio
+import re
 import ssl
 import subprocess
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +14,9 @@ from firmware_bridge.client import CabinetClient
 from firmware_bridge.ends import TlsEnd, host_and_port
 from firmware_bridge.errors import LinkError, SetupError
 from firmware_bridge.line import Line
+from firmware_bridge.server import SESSIONS_MAX
 from firmware_bridge.tls import server_context
+from firmware_bridge.tls_door import HANDSHAKES_MAX
 from tests.firmware_bridge.rig import KEY, SITE, cabinet, new_plan, running
 
 
@@ -38,7 +43,7 @@ def papers(tmp_path_factory):
             "-days",
             "2",
         )
-        for name in ("cabinet", "edge"):
+        for name in ("cabinet", "edge", "expired"):
             stem = f"{authority}-{name}"
             openssl(
                 "req",
@@ -64,7 +69,7 @@ def papers(tmp_path_factory):
                 "-out",
                 f"{stem}.pem",
                 "-days",
-                "2",
+                "-1" if name == "expired" else "2",
                 "-copy_extensions",
                 "copy",
             )
@@ -111,7 +116,9 @@ def test_an_edge_of_another_authority_is_not(papers):
 
 def test_a_cabinet_of_another_authority_is_not_believed(papers):
     async def act(client):
-        with pytest.raises(LinkError, match=r"cannot be reached: .*certificate verify failed"):
+        with pytest.raises(
+            LinkError, match=r"cannot be reached: its certificate is not accepted .self-signed"
+        ):
             await client.poll()
 
     over_tls(papers, act, authority="ca", trusts="other")
@@ -163,7 +170,7 @@ def test_files_that_cannot_be_used_are_named(papers, tmp_path):
 
 
 def test_who_never_shows_a_certificate_is_hung_up_on(papers, monkeypatch):
-    monkeypatch.setattr("firmware_bridge.server.HANDSHAKE_S", 0.2)
+    monkeypatch.setattr("firmware_bridge.tls_door.HANDSHAKE_S", 0.2)
 
     async def main():
         async with running(cabinet(), end(papers, "cabinet")) as device:
@@ -171,5 +178,94 @@ def test_who_never_shows_a_certificate_is_hung_up_on(papers, monkeypatch):
             reader, writer = await asyncio.open_connection(host, port)
             assert await asyncio.wait_for(reader.read(), 3) == b""
             writer.close()
+
+    asyncio.run(main())
+
+
+def open_files():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_a_crowd_that_never_speaks_keeps_nobody_out(papers, monkeypatch):
+    """Hundreds of connections without a handshake: few stay open, and an edge gets through."""
+    monkeypatch.setattr("firmware_bridge.tls_door.HANDSHAKE_S", 2.0)
+
+    async def main():
+        notes = []
+        async with running(cabinet(), end(papers, "cabinet"), notes=notes) as device:
+            address = device.addresses[0].partition(" ")[2]
+            host, port = host_and_port(address, 0)
+            before = open_files()
+            line = Line(end(papers, "edge", address=address))
+            client = CabinetClient(line, 1, SITE, KEY)
+            crowd = [await asyncio.open_connection(host, port) for _ in range(HANDSHAKES_MAX * 4)]
+            await asyncio.sleep(0.1)
+            await client.identify()
+            theirs = open_files() - before - len(crowd)
+            assert theirs <= HANDSHAKES_MAX + 4
+            async with asyncio.timeout(5):
+                for reader, writer in crowd:
+                    with suppress(ConnectionError):
+                        assert await reader.read() == b""
+                    writer.close()
+            assert (await client.poll()).boot_no == 1
+            assert [note for note in notes if "tls" in note and "refused" in note] == [
+                "tls: 127.0.0.1 is refused: it shows no certificate within 2 s"
+            ]
+            await line.close()
+
+    asyncio.run(main())
+
+
+def test_a_crowd_at_the_door_does_not_end_sessions_inside(papers):
+    async def act(client):
+        await client.identify()
+        host, port = client.line.end.host, client.line.end.port
+        crowd = [await asyncio.open_connection(host, port) for _ in range(SESSIONS_MAX + 5)]
+        await client.poll()
+        assert client.line.metrics.connections == 1
+        for _, writer in crowd:
+            writer.close()
+
+    over_tls(papers, act)
+
+
+@pytest.mark.parametrize(
+    ("edge", "why"),
+    [
+        ({"name": "expired"}, "certificate has expired"),
+        ({"authority": "other"}, "(unable to get|self-signed certificate|unknown ca)"),
+    ],
+)
+def test_both_ends_name_an_edge_whose_certificate_is_refused(papers, edge, why):
+    async def main():
+        notes = []
+        async with running(cabinet(), end(papers, "cabinet"), notes=notes) as device:
+            address = device.addresses[0].partition(" ")[2]
+            files = {"name": "edge"} | edge
+            line = Line(end(papers, **files, address=address))
+            client = CabinetClient(line, 1, SITE, KEY)
+            with pytest.raises(LinkError, match=r"cabinet crossroads: .* refuses this certificate"):
+                await client.poll()
+            with suppress(LinkError):
+                await client.poll()
+            told = [note for note in notes if "127.0.0.1 is refused" in note]
+            assert len(told) == 1
+            assert re.search(f"its certificate is not accepted .{why}", told[0])
+            await line.close()
+
+    asyncio.run(main())
+
+
+def test_a_cabinet_whose_certificate_has_expired_is_named(papers):
+    async def main():
+        async with running(cabinet(), end(papers, "expired")) as device:
+            line = Line(end(papers, "edge", address=device.addresses[0].partition(" ")[2]))
+            with pytest.raises(
+                LinkError,
+                match=r"cabinet crossroads: .* its certificate is not accepted .* has expired",
+            ):
+                await CabinetClient(line, 1, SITE, KEY).poll()
+            await line.close()
 
     asyncio.run(main())

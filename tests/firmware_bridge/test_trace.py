@@ -62,30 +62,32 @@ def test_a_site_with_more_detectors_than_one_request_holds():
     assert asyncio.run(remote()) == in_process(site, readings, 1_000)
 
 
-def test_a_poll_of_two_requests_is_of_one_picture():
-    """A cabinet that ticks between the two reads is read again."""
+def test_a_poll_of_several_requests_has_whole_banks_and_loses_no_count():
+    """A cabinet that ticks between two reads shows later banks later, and nothing half."""
     loop = SITE.detectors[0]
     site = crossroads(detectors=tuple(replace(loop, name=f"loop {i}") for i in range(94)))
 
     async def remote():
-        there = Cabinet(site, all_day(None), KEY, NOW)
+        there = Cabinet(site, all_day(None), KEY, NOW, lockstep=True)
         async with running(there, field=True) as device:
             client = client_for(device, site)
+            await client.identify()
             read, reads = client.line.read, 0
 
             async def slow(unit, address, count):
                 nonlocal reads
                 reads += 1
-                if reads == 2:  # the second half of the first poll
+                if reads == 2:  # the second of the first poll
                     for d in range(3):
                         inputs = there.inputs._replace(entered=(d + 1,) * 94)
                         there.see(there.now, inputs)
                 return await read(unit, address, count)
 
             client.line.read = slow
-            status = await client.poll()
-            assert len(set(status.counts.entered)) == 1
-            assert reads == 6
+            first, then = await client.poll(), await client.poll()
+            assert reads == 4 + 4
+            assert first.readings.entered == (0,) * 32 + (3,) * 62
+            assert then.readings.entered == (3,) * 32 + (0,) * 62
 
     asyncio.run(remote())
 

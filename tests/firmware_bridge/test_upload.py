@@ -1,16 +1,21 @@
 """Uploads: what is torn, old, foreign or forged never becomes active, whatever byte it hangs on."""
 
+import hmac
 import random
 from dataclasses import replace
 from zlib import crc32
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from controller.plan import PlanStage, Transition
-from firmware_bridge.codec import decode
+from firmware_bridge.codec import bytes_of_words, decode, words_of_bytes
 from firmware_bridge.codes import Refusal, Upload
+from firmware_bridge.pdu import answer
 from firmware_bridge.registers import COMMIT, HEADER, REPORT
 from firmware_bridge.space import IllegalValueError
+from firmware_bridge.store import NoStore
 from firmware_bridge.upload import (
     Envelope,
     envelope_of_bytes,
@@ -217,3 +222,85 @@ def test_a_plan_too_large_for_the_wire_is_refused_before_it_is_sent():
         sign_plan(new_plan(1, name="x" * 950), SITE, KEY)
     with pytest.raises(ValueError, match="sequence number 0"):
         sign_plan(new_plan(0), SITE, KEY)
+
+
+def raw_header(envelope, **words):
+    """The registers of *envelope*'s header with numbers that no envelope could be encoded with."""
+    header = envelope.header()
+    for name, value in words.items():
+        at = 0
+        for register in HEADER.registers:
+            if register.name == name:
+                header[at : at + register.size] = [
+                    value >> 16 * i & 0xFFFF for i in reversed(range(register.size))
+                ]
+            at += register.size
+    return header
+
+
+def test_a_header_with_number_zero_is_refused_and_on_record():
+    """The envelope as such is whole, and of this site: only its number is none."""
+    street = Street(cabinet())
+    street.space.write(HEADER.address, raw_header(sign_plan(new_plan(7), SITE, KEY), number=0))
+    response = answer(bytes.fromhex("10 0960 0002 04 0000 0000"), street.space)
+    assert response == bytes((0x90, 3))
+    report = decode(REPORT, street.space.read(REPORT.address, REPORT.size))
+    assert report.number("upload_state") == Upload.REFUSED
+    assert report.number("upload_refusal") == report.number("refusal") == Refusal.OUT_OF_RANGE
+
+
+def test_a_header_with_number_zero_on_disk_is_not_used():
+    data = bytearray(sign_plan(new_plan(7), SITE, KEY).to_bytes())
+    data[32:36] = bytes(4)
+
+    class Disk(NoStore):
+        def load(self):
+            return [bytes(data)]
+
+    assert cabinet(store=Disk()).uploads.found_bad
+
+
+numbers = st.sampled_from([0, 1, 7, 1 << 16, (1 << 32) - 1]) | st.integers(0, (1 << 32) - 1)
+moments = st.sampled_from([0, UTC_MS, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    digest=st.sampled_from([DIGEST, bytes(32)]) | st.binary(min_size=32, max_size=32),
+    content=st.binary(max_size=60) | st.just(plan_bytes(new_plan(7), SITE)),
+    header=st.fixed_dictionaries(
+        {
+            "number": numbers,
+            "form": st.integers(0, 2),
+            "not_before_ms": moments,
+            "not_after_ms": moments,
+        }
+    ),
+    length=st.none() | st.integers(0, 0xFFFF),
+    signed=st.booleans(),
+    committed=st.none() | numbers,
+)
+def test_nothing_in_header_and_commit_raises(digest, content, header, length, signed, committed):
+    """Exception 3 and a reason on record, or the upload is accepted: nothing else."""
+    made = sign_bytes(content, digest, KEY, number=7, validity_ms=(0, None))
+    given = header if length is None else {**header, "length": length}
+    words = raw_header(made, **given)
+    if signed:
+        covered = bytes_of_words(words[:-16]) + content
+        words[-16:] = words_of_bytes(hmac.digest(KEY, covered, "sha256"))
+    street = Street(cabinet())
+    area = words + words_of_bytes(content)
+    for at in range(0, len(area), 100):
+        street.space.write(HEADER.address + at, area[at : at + 100])
+    number = header["number"] if committed is None else committed
+    request = bytes.fromhex("10 0960 0002 04") + number.to_bytes(4)
+    response = answer(request, street.space)
+    if response[0] == 0x90:
+        assert response == bytes((0x90, 3))
+        report = decode(REPORT, street.space.read(REPORT.address, REPORT.size))
+        assert report.number("upload_state") == Upload.REFUSED
+        assert report.number("upload_refusal") == report.number("refusal") != Refusal.NONE
+    else:
+        assert street.cabinet.uploads.envelope is not None
+    street.tick(1)
+    street.space.read(REPORT.address, 100)
