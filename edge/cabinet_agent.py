@@ -17,18 +17,20 @@ from time import perf_counter
 import structlog
 
 from controller.core import Mode
-from controller.plan import StageSchedule, TimingPlan
+from controller.plan import SCHEDULE_TTL_MAX_MS, StageSchedule, TimingPlan
 from controller.signals import OperatorMode
 from edge import ladder
 from edge.alarms import Alarms
 from edge.beat import Beat
 from edge.cabinet_rules import Rules
 from edge.config import Cabinet
+from edge.deadline import Deadline
 from edge.detection_view import DetectionView
 from edge.event_reader import EventReader
 from edge.journal import Journal
 from edge.junction_control import JunctionControl, running
 from edge.ladder import Conditions, LadderState, Rung
+from edge.loop import PERIOD_MS
 from edge.plan_keeper import PlanKeeper
 from edge.priority_desk import PriorityDesk
 from firmware_bridge.client import CabinetClient
@@ -42,6 +44,10 @@ SILENT_MS = 3_000
 """What a cabinet that has not answered for longer knew of its street is no longer true."""
 CLOCKS_APART_MS = 500
 SET_TIME_MS = 60_000
+DOUBT_MS = 60_000
+"""After a missed poll: what garbles one answer may garble another."""
+TTL_ROUNDS = 3
+"""Of a line with too much to carry: two schedules in a row may be lost on it."""
 
 _FLASHING = {Mode.FLASH, Mode.LATCHED}
 _log = structlog.get_logger("edge.cabinet")
@@ -74,7 +80,7 @@ class CabinetAgent:
         self.events = EventReader(cabinet.name, place)
         self.plans = PlanKeeper(cabinet.name, plan, journal, alarms)
         self.priority = PriorityDesk(cabinet.site, journal)
-        self.detection = DetectionView(len(cabinet.site.detectors))
+        self.detection = DetectionView(len(cabinet.site.detectors), trusted=rules.lockstep)
         self.control = rules.control_of(cabinet)
         self.status: CabinetStatus | None = None
         """The last poll."""
@@ -88,13 +94,15 @@ class CabinetAgent:
         self.renewed: Callable[[JunctionControl], None] = lambda control: None
         """Called when another control has taken the place of one that failed."""
         self._rules = rules
+        self._deadline = Deadline(rules.deciding_s_max)
         self._cabinet = cabinet
         self._journal = journal
         self._alarms = alarms
         self._ladder: LadderState | None = None
         self._answered_ms: int | None = None
+        self._missed_ms: int | None = None
         self._capabilities: Capability | None = None
-        self._error = self._refusal = ""
+        self._error = self._refusal = self._hung = ""
         self._apart_ms = self._apart_max_ms = 0
         self._time_set_ms: int | None = None
 
@@ -149,11 +157,21 @@ class CabinetAgent:
             self.trouble = str(error)
 
     def lag(self, beat: Beat) -> None:
-        """The turn before is not over yet: tell it, once that lasts too long."""
-        silent_ms = self.silent_ms(beat.now.mono_ms)
-        if silent_ms is not None and silent_ms > SILENT_MS:
-            seconds = SILENT_MS / 1_000
-            self._alarms.sound(self._alarm, f"a second's work with it takes over {seconds:g} s")
+        """The turn before is not over yet: tell it, and step down, once that lasts too long."""
+        if not self.is_heard(beat.now.mono_ms):
+            slow = f"a second's work with it takes over {SILENT_MS / 1_000:g} s"
+            self._alarms.sound(self._alarm, self.line.overload or self.trouble or slow)
+        self._advance(beat, None, self.line.overload)
+
+    def cut_off(self, beat: Beat, lasted_s: float) -> None:
+        """The turn that was begun *lasted_s* ago never comes to its end, and has been cancelled."""
+        self.trouble = self._hung = f"after {lasted_s:.0f} s"
+        _log.error("a turn was cut off", cabinet=self.name, lasted_s=lasted_s)
+        self._alarms.sound(
+            self._alarm, f"a second's work with it was cut off after {lasted_s:.0f} s"
+        )
+        self.decision = None
+        self._advance(beat, None)
 
     async def withdraw(self) -> None:
         """Let the cabinet go back to its own plan at once; who doesn't hear it does so in time."""
@@ -191,14 +209,18 @@ class CabinetAgent:
         self.status, self.trouble = status, ""
         self._alarms.clear(self._alarm)
         self.detection.look(now.mono_ms, status)
-        self._advance(beat, status)
+        self._advance(beat, status, self.line.overload)
+        if last_ms is None:
+            _log.info("reached", cabinet=self.name, rung=self.rung.name.lower(), why=self.why)
         try:
-            self.control.observe(now, status.readings, status.outputs)
+            with self._deadline:
+                self.control.observe(now, status.readings, status.outputs)
         except Exception as error:  # whatever it is, the cabinet has a plan of its own
             self._fail(error)
 
     def _miss(self, beat: Beat, error: BridgeError) -> None:
         self._complain(error)
+        self._missed_ms = beat.now.mono_ms
         if not self.is_heard(beat.now.mono_ms):
             self._alarms.sound(self._alarm, self.trouble)
         self.decision = None
@@ -214,11 +236,20 @@ class CabinetAgent:
     def _alarm(self) -> str:
         return f"cabinet {self.name}"
 
-    def _advance(self, beat: Beat, status: CabinetStatus | None) -> None:
-        now_ms = beat.now.mono_ms
+    def _advance(self, beat: Beat, status: CabinetStatus | None, overload: str = "") -> None:
+        state = self._ladder or self._rules.start(beat.now.mono_ms)
+        # A turn that others did not wait for tells of a second that is over.
+        now_ms = max(beat.now.mono_ms, state.now_ms)
+        late_ms = None
+        if status is not None and self.since_ms is not None:
+            late_ms = max(0, self.since_ms - PERIOD_MS)
         seen = Conditions(
             link_age_ms=self.silent_ms(now_ms),
-            detection=self.detection.working,
+            late_ms=late_ms,
+            overload=overload,
+            hung=self._hung,
+            detection=self.detection.working if self._answered_ms is not None else 1.0,
+            settling=self.detection.settling,
             optimizer_ms=int(self.decide_ms),
             optimizer_error=self._error,
             refusal=self._refusal,
@@ -229,9 +260,8 @@ class CabinetAgent:
             operator=status is not None and _has_operator(status),
             adaptive=self._rules.adaptive,
         )
-        self._error = self._refusal = ""
+        self._error = self._refusal = self._hung = ""
         self.decide_ms = 0.0
-        state = self._ladder or self._rules.start(now_ms)
         self._ladder, change = ladder.advance(state, now_ms, seen, self._rules.patience)
         if change is not None:
             before, after = change.before.name.lower(), change.after.name.lower()
@@ -246,14 +276,25 @@ class CabinetAgent:
         begun_s = perf_counter()
         try:
             state = running(status.stage, status.green_ms, status.called)
-            self.decision = self.control.decide(beat.now, state)
+            with self._deadline:
+                self.decision = self.control.decide(beat.now, state)
         except Exception as error:  # whatever it is, the cabinet has a plan of its own
             self._fail(error)
             return None
         self.decide_ms = 1_000 * (perf_counter() - begun_s)
         schedule = self.decision.schedule
+        if schedule is None:
+            return None
         # The cabinet runs it on its own clock, from the picture on that it was decided by.
-        return None if schedule is None else replace(schedule, start_mono_ms=status.now.mono_ms)
+        begin_ms = status.now.mono_ms
+        return replace(schedule, start_mono_ms=begin_ms, ttl_ms=self._ttl_ms(schedule))
+
+    def _ttl_ms(self, schedule: StageSchedule) -> int:
+        """Longer on a line where the next one comes late."""
+        if self._rules.lockstep or not self.line.overload:
+            return schedule.ttl_ms
+        rounds_ms = int(TTL_ROUNDS * 1_000 * self.line.load.round_s)
+        return max(schedule.ttl_ms, min(rounds_ms, SCHEDULE_TTL_MAX_MS))
 
     def _fail(self, error: Exception) -> None:
         """The control is begun anew: what it knew may be what broke it."""
@@ -274,7 +315,14 @@ class CabinetAgent:
 
     async def _run_errands(self, beat: Beat, status: CabinetStatus) -> None:
         await self.priority.pursue(beat.now, self.client)
-        await self.events.read(beat.now, self.client, status)
+        missed_ms = self._missed_ms
+        await self.events.read(
+            beat.now,
+            self.client,
+            status,
+            clock_trusted=beat.clock_trusted,
+            line_doubted=missed_ms is not None and beat.now.mono_ms - missed_ms < DOUBT_MS,
+        )
         await self.plans.pursue(beat.now, self.client)
         await self._set_time(beat)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import zlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from edge import ladder
 from edge.config import Cabinet, EdgeConfig
@@ -15,6 +17,8 @@ from optimizer.links import Link
 from optimizer.tactical import TacticalSettings
 
 NO_BUDGET_MS = 10**9
+BROKEN_OFF_BUDGETS = 2
+"""A computer that is merely slow is late three times before it is told so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +33,17 @@ class Rules:
     links: tuple[Link, ...] = ()
     lockstep: bool = False
 
+    @property
+    def deciding_s_max(self) -> float | None:
+        """What takes longer is broken off: all other cabinets wait for it."""
+        return None if self.lockstep else BROKEN_OFF_BUDGETS * self.patience.budget_ms / 1_000
+
     @classmethod
     def of(cls, config: EdgeConfig, clock: TimeSource, *, lockstep: bool = False) -> Rules:
         """As ``site.toml`` says."""
         patience = Patience.of(config.control)
         if lockstep:
-            patience = replace(patience, budget_ms=NO_BUDGET_MS)
+            patience = replace(patience, budget_ms=NO_BUDGET_MS, late_poll_ms=NO_BUDGET_MS)
         return cls(
             writer=writer_of(config.name),
             clock=clock,
@@ -69,9 +78,20 @@ class Rules:
         return replace(state, reasons=tuple(replace(r, seen_ms=seen_ms) for r in state.reasons))
 
 
-def writer_of(edge: str) -> int:
-    """The number by which cabinets tell this edge from others."""
-    return zlib.crc32(edge.encode()) or 1
+def writer_of(edge: str, computer: str | None = None) -> int:
+    """The number by which cabinets tell this edge from others, also from one of the same name.
+
+    It is the same after every start on the same computer, so that a cabinet obeys at once.
+    """
+    where = this_computer() if computer is None else computer
+    return zlib.crc32(f"{edge}\n{where}".encode()) or 1
+
+
+def this_computer(interfaces: Path = Path("/sys/class/net")) -> str:
+    """Its name and the addresses of its network cards: a copied card has the same name."""
+    cards = sorted(each.parent / "address" for each in interfaces.glob("*/device"))
+    addresses = [each.read_text().strip() for each in cards if each.is_file()]
+    return "\n".join([socket.gethostname(), *addresses])
 
 
 def tactical_settings(control: ControlSettings) -> TacticalSettings:

@@ -95,7 +95,7 @@ class EdgeConfig:
 def load(path: Path) -> EdgeConfig:
     """The configuration in *path*; raises :class:`ConfigError` naming every fault with its line."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin with a byte order mark
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError(str(path), [Problem(1, "file", f"{reason}: check the path")]) from None
@@ -223,6 +223,7 @@ class _Reading:
             if table is not None:
                 for name, message in config_files.table_faults(table):
                     self._problem((key, name), f"{key}.{name}", message)
+                self._remarks += [f"{key}: {each}" for each in config_files.table_remarks(table)]
 
     def _read_cabinets(
         self, settings: Sequence[tuple[int, CabinetSettings]], tables: Mapping[str, Any]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
+import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +20,8 @@ from controller.intersection import Intersection
 from controller.plan import TimingPlan, check_plan
 from controller.violations import InvalidError
 from edge import links_json
-from edge.junction_control import standing_bounds
+from edge.certificates import authorities_out_of_date, out_of_date
+from edge.junction_control import green_faults
 from edge.settings import (
     BrokerSettings,
     CabinetSettings,
@@ -54,6 +59,37 @@ def missing(path: Path) -> str | None:
     return None
 
 
+def exposed(path: Path) -> list[str]:
+    """A remark if others than its owner can read the secret in *path*."""
+    if missing(path) is not None or not path.stat().st_mode & 0o077:
+        return []
+    return [f"others can read {path}: chmod 600 it"]
+
+
+def table_remarks(table: BaseModel) -> list[str]:
+    """What is worth a look at the files of a table that is no cabinet's."""
+    remarks = [
+        remark
+        for name, value in table
+        if name.endswith(("key_file", "password_file")) and isinstance(value, Path)
+        for remark in exposed(value)
+    ]
+    if isinstance(table, BrokerSettings | LinkTlsSettings):
+        remarks += _dates(table)
+    return remarks
+
+
+def _dates(table: BrokerSettings | LinkTlsSettings) -> Iterator[str]:
+    """Certificates that the other end will not accept; no error, as the clock may be the one."""
+    ca, cert, key = table.ca_file, table.cert_file, table.key_file
+    with suppress(OSError):  # what can't be read or used is an error of its own
+        if ca is not None and (why := authorities_out_of_date(ca, time.time())):
+            yield f"ca_file: the certificate {ca} {why}: nobody that it vouches for is believed"
+    with suppress(OSError):
+        if cert is not None and key is not None and (why := out_of_date(cert, key)):
+            yield f"cert_file: the certificate {cert} {why}: the other end will refuse it"
+
+
 def table_faults(table: BaseModel) -> Iterator[Fault]:
     """What is wrong with the files of a table that is no cabinet's."""
     for name, value in table:
@@ -75,6 +111,17 @@ def _store_faults(path: Path) -> Iterator[Fault]:
         yield "path", f"{path} is a folder: name a file in it, such as {path / 'edge.db'}"
     elif not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         yield "path", f"{path} can't be written by this user: check the permissions"
+    elif not _takes_files(folder):
+        yield "path", f"no file can be made in {folder}: name another folder"
+
+
+def _takes_files(folder: Path) -> bool:
+    """Tried out, as not every folder that may be written to can be. A full disk may get room."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError as error:
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 def _certificate_faults(table: BrokerSettings | LinkTlsSettings) -> Iterator[Fault]:
@@ -137,8 +184,7 @@ def read_cabinet(settings: CabinetSettings) -> CabinetFiles:
     message = missing(settings.key_file)
     if message is None:
         read.key, message = read_key(settings.key_file)
-        if settings.key_file.stat().st_mode & 0o077:
-            read.remarks.append(f"others can read {settings.key_file}: chmod 600 it")
+        read.remarks += exposed(settings.key_file)
     if message:
         read.faults.append(("key_file", message))
     return read
@@ -177,12 +223,9 @@ def _read_plan(settings: CabinetSettings, read: CabinetFiles) -> None:
 
 
 def _check_greens(settings: CabinetSettings, read: CabinetFiles) -> None:
-    if read.site is None:
-        return
-    try:
-        standing_bounds(read.site, settings.greens_s)
-    except InvalidError as error:
-        read.faults += [("greens_s", str(each)) for each in error.violations]
+    if read.site is not None:
+        faults = green_faults(read.site, settings.greens_s)
+        read.faults += [("greens_s", fault) for fault in faults]
 
 
 def read_links(

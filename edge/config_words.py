@@ -22,6 +22,17 @@ _KINDS = {
     "dict_type": "a table",
     "model_type": "a table",
 }
+_IN_JSON = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "dict_type": "an object",
+    "dataclass_type": "an object",
+    "dataclass_exact_type": "an object",
+}
 _LIMITS = {
     "greater_than_equal": ("ge", "at least"),
     "less_than_equal": ("le", "at most"),
@@ -41,6 +52,23 @@ def faults(error: ValidationError, model: type[BaseModel]) -> Iterator[tuple[Pat
         if each["type"] == "missing" and path[-1] in misspelt:
             continue  # it is there, under another name: one fault, not two
         yield path, _sentence(each["type"], each, model, path)
+
+
+def first_in_json(error: ValidationError, what: str) -> str:
+    """The first fault of *what*, a JSON document, in a sentence."""
+    fault = error.errors(include_url=False)[0]
+    kind = fault["type"]
+    where = ".".join(map(str, fault["loc"])) or what
+    if kind == "json_invalid":
+        return f"{where}: it is not JSON"
+    if kind == "missing":
+        return f"{where} is missing"
+    if kind in {"unexpected_keyword_argument", "extra_forbidden"}:
+        return f"{where} is not known"
+    shown = _shown(fault["input"])
+    if kind in _IN_JSON:
+        return f"{where}: {shown} is not {_IN_JSON[kind]}"
+    return f"{where}: {shown} can't be used"
 
 
 def unknown_key(name: str, known: Sequence[str]) -> str:
@@ -63,10 +91,10 @@ def _sentence(kind: str, fault: Any, model: type[BaseModel], path: Path) -> str:
         return _missing(str(path[-1]), model)
     if kind == "value_error":
         return str(context["error"])
-    return _shown(fault["input"]) + _wrong_value(kind, context, fault["msg"])
+    return _shown(fault["input"]) + _wrong_value(kind, context)
 
 
-def _wrong_value(kind: str, context: Any, message: str) -> str:  # noqa: ANN401 - pydantic's
+def _wrong_value(kind: str, context: Any) -> str:  # noqa: ANN401 - pydantic's
     if kind in _LIMITS:
         key, words = _LIMITS[kind]
         return f" is out of range: it has to be {words} {context[key]:g}"
@@ -74,7 +102,11 @@ def _wrong_value(kind: str, context: Any, message: str) -> str:  # noqa: ANN401 
         return f" is not one of {context['expected']}"
     if kind == "string_pattern_mismatch":
         return ": use letters, digits, and - _ . between them, 64 at most"
-    return f" is not {_KINDS[kind]}" if kind in _KINDS else f": {message}"
+    if kind == "string_too_short":
+        return " is empty: write something"
+    if kind == "string_too_long":
+        return f" is too long: it has to have {context['max_length']} characters at most"
+    return f" is not {_KINDS[kind]}" if kind in _KINDS else " can't be used here"
 
 
 def _missing(name: str, model: type[BaseModel]) -> str:

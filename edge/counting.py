@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from controller.clock import Instant
 from controller.detection import SiteReadings
 from controller.intersection import Intersection
-from edge.records import Count, MinuteCounts
+from edge.records import Count, CountsSoFar, MinuteCounts
 
 MINUTE_MS = 60_000
+SAVE_MS = 5_000
+"""What a daemon that is killed loses of its counts, at most."""
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class MinuteCounter:
     def __init__(self) -> None:
         self._minute = 0
         self._sums: dict[str, dict[str, _Sums]] = {}
+        self._saved_ms = -SAVE_MS
 
     def turn(self, now: Instant) -> MinuteCounts | None:
         """To be called once a tick, before the readings of it: the minute that is over, if any.
@@ -41,15 +44,26 @@ class MinuteCounter:
         minute = now.utc_ms // MINUTE_MS
         if minute == self._minute:
             return None
-        over, sums = self._minute, self._sums
+        over = self._counts()
         self._minute, self._sums = minute, {}
-        if not sums:
+        return over
+
+    def so_far(self, now: Instant) -> CountsSoFar | None:
+        """Every few seconds, after the readings of a tick: what there is of this minute."""
+        if 0 <= now.mono_ms - self._saved_ms < SAVE_MS:
+            return None
+        self._saved_ms = now.mono_ms
+        counts = self._counts()
+        return None if counts is None else CountsSoFar(counts)
+
+    def _counts(self) -> MinuteCounts | None:
+        if not self._sums:
             return None
         return MinuteCounts(
-            over,
+            self._minute,
             {
                 cabinet: tuple(each.count(detector) for detector, each in detectors.items())
-                for cabinet, detectors in sums.items()
+                for cabinet, detectors in self._sums.items()
             },
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 
@@ -36,20 +36,19 @@ from edge.order_desk import OrderDesk
 from edge.orders import Order, OrderGate, PriorityOrder
 from edge.records import Events
 from edge.reporting import Reporter
+from edge.round import Rounds
 from edge.store import Store
 from firmware_bridge.ends import End
 from firmware_bridge.line import Line
 from optimizer.announcement import Announcement
 from optimizer.bounds import StrategicBounds
 
-SLOT_S = 0.002
-"""From the turn of one cabinet to that of the next: two hundred in less than half a second."""
-TURN_S = 0.8
-"""Who takes longer goes on beside the next turn, and is left out of it."""
 HEARD_MAX = 256
 """Messages of other edges that wait for the next turn."""
 MEET_S = 10.0
 WITHDRAW_S = 1.0
+REST_MAX_S = 2.0
+"""Nobody waits for longer for a moment in which no cabinet does."""
 
 _log = structlog.get_logger("edge.daemon")
 
@@ -71,7 +70,6 @@ class Daemon:
         self.alarms = alarms
         self.store = store
         self._clock = clock
-        self._budget_s = None if lockstep else TURN_S
         self._journal = Journal(store)
         rules = Rules.of(config, clock, lockstep=lockstep)
         self._lines = _lines(config.cabinets)
@@ -81,10 +79,10 @@ class Daemon:
         )
         self._counter = MinuteCounter()
         self._heard: deque[tuple[str, bytes]] = deque(maxlen=HEARD_MAX)
-        self._turning: dict[CabinetAgent, asyncio.Task[None]] = {}
-        self.skipped = 0
-        """Turns that cabinets were left out of, as they had not finished the one before."""
+        self._rounds = Rounds(self.agents, lockstep=lockstep)
+        self._turn_over = asyncio.Event()
         self.desk = self._order_desk()
+        self._pursue_orders(clock.now())
         self.bus = self._bus(version)
         self.reporter = Reporter(self, version)
 
@@ -105,12 +103,14 @@ class Daemon:
 
     def _renewed(self, control: JunctionControl) -> None:
         self._exchange.put(control.tactical.neighbours)
+        control.bound(self.desk.bounds(control.tactical.site.name))
 
     def _order_desk(self) -> OrderDesk:
-        accepted = {} if self.store is None else self.store.accepted_orders()
         sites = {agent.name: agent.site for agent in self.agents}
-        gate = OrderGate(self.config.order_keys, sites, accepted)
-        return OrderDesk(gate, self._journal.add, self._carry_out)
+        gate = OrderGate(self.config.order_keys, sites, {})
+        desk = OrderDesk(gate, self._journal.add, self._carry_out, self._try_out)
+        desk.knows = self.store is None
+        return desk
 
     def _bus(self, version: str) -> Bus | None:
         config = self.config
@@ -133,9 +133,30 @@ class Daemon:
 
     async def turn(self, beat: Beat) -> None:
         """One second."""
+        try:
+            await self._turn(beat)
+        finally:
+            over, self._turn_over = self._turn_over, asyncio.Event()
+            over.set()
+
+    async def rest(self) -> None:
+        """Wait for the end of a turn: what takes long then keeps no cabinet waiting."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REST_MAX_S):
+                await self._turn_over.wait()
+
+    @property
+    def skipped(self) -> int:
+        """Turns that cabinets were left out of, as they had not finished the one before."""
+        return self._rounds.skipped
+
+    async def _turn(self, beat: Beat) -> None:
+        with _beside("orders"):
+            self._pursue_orders(beat.now)
         with _beside("neighbours of other edges"):
             self._listen(beat)
-        finished = await self._turn_all(beat)
+        passed_s = (self._clock.now().mono_ms - beat.now.mono_ms) / 1_000
+        finished = await self._rounds.run(beat, passed_s)
         silent = {each.name for each in self.agents if not each.is_heard(beat.now.mono_ms)}
         with _beside("announcements"):
             self._announce(self._exchange.carry(beat.now, silent))
@@ -143,41 +164,6 @@ class Daemon:
             self._keep(beat, finished)
         with _beside("the report"):
             self._tell(beat)
-
-    async def _turn_all(self, beat: Beat) -> list[CabinetAgent]:
-        """Give every cabinet its turn, one a moment after the other; those that have had it.
-
-        Were all polled at once, the answer of the last would wait for what all others decide.
-        """
-        finished = self._reap()
-        loop = asyncio.get_running_loop()
-        due_s = loop.time()
-        for agent in self.agents:
-            if agent in self._turning:
-                self.skipped += 1
-                agent.lag(beat)
-                continue
-            if self._budget_s is not None and due_s > loop.time():
-                await asyncio.sleep(due_s - loop.time())
-            due_s += SLOT_S
-            self._turning[agent] = asyncio.create_task(agent.turn(beat))
-        await asyncio.wait(self._turning.values(), timeout=self._left_s(beat))
-        return finished + self._reap()
-
-    def _left_s(self, beat: Beat) -> float | None:
-        if self._budget_s is None:
-            return None
-        passed_ms = self._clock.now().mono_ms - beat.now.mono_ms
-        return max(0.0, self._budget_s - passed_ms / 1_000)
-
-    def _reap(self) -> list[CabinetAgent]:
-        """Those that have had their turn since the last call."""
-        finished = [agent for agent, task in self._turning.items() if task.done()]
-        for agent in finished:
-            error = self._turning.pop(agent).exception()
-            if error is not None:  # ours, and no reason to stop the others
-                _log.error("a turn failed", cabinet=agent.name, exc_info=error)
-        return finished
 
     def _listen(self, beat: Beat) -> None:
         """What other edges' junctions announced since the last turn."""
@@ -216,10 +202,13 @@ class Daemon:
                 agent.since_ms = None
         if events:
             self._journal.add(Events(beat.now.utc_ms, events, places))
+        so_far = self._counter.so_far(beat.now)
+        if so_far is not None:
+            self._journal.add(so_far)
 
     def _tell(self, beat: Beat) -> None:
         if self.store is not None:
-            self.store.clock_trusted = beat.clock_trusted
+            self.store.now_utc_ms = beat.now.utc_ms if beat.clock_trusted else None
         if self.bus is not None:
             self.bus.show_status(self.reporter.status(beat.now))
         self.reporter.measure(beat.now)
@@ -230,6 +219,23 @@ class Daemon:
     def _take_order(self, topic: str, payload: bytes) -> None:
         accepted = self.desk.take(self._clock.now(), topic, payload)
         self.reporter.count_order(topic, accepted)
+
+    def _pursue_orders(self, now: Instant) -> None:
+        """What the store remembers of them, as soon as it can be read; then those now due."""
+        store = self.store
+        if not self.desk.knows and store is not None and store.boot:
+            store.on_begun_anew = self.desk.keep_again
+            self.desk.remember(*store.accepted_orders(), store.kept_orders())
+        self.desk.turn(now)
+
+    def _try_out(self, order: Order) -> None:
+        """Raises :class:`OrderRefusedError` for bounds that will leave nothing of our own."""
+        if isinstance(order.content, StrategicBounds):
+            agent = next(each for each in self.agents if each.name == order.claim.site)
+            try:
+                agent.control.check(order.content)
+            except InvalidError as error:
+                raise OrderRefusedError("content", str(error)) from None
 
     def _carry_out(self, order: Order) -> None:
         agent = next(each for each in self.agents if each.name == order.claim.site)
@@ -246,9 +252,7 @@ class Daemon:
         counts = self._counter.turn(now.after(MINUTE_MS))  # the minute that is not over yet
         if counts is not None:
             self._journal.add(counts)
-        for task in self._turning.values():
-            task.cancel()
-        await asyncio.gather(*self._turning.values(), return_exceptions=True)
+        await self._rounds.close()
         try:
             async with asyncio.timeout(WITHDRAW_S):
                 await asyncio.gather(*(agent.withdraw() for agent in self.agents))

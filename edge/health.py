@@ -7,7 +7,7 @@ keeps it from being as it should?). Both answer 200 or 503 with one reason to a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from edge.errors import EdgeError
@@ -17,6 +17,7 @@ HEAD_BYTES_MAX = 8_192
 REQUEST_S_MAX = 5.0
 CONNECTIONS_MAX = 16
 SILENCE_MS_MAX = 5 * PERIOD_MS
+METRICS = b"/metrics"
 
 Reasons = Callable[[], tuple[str, ...]]
 
@@ -59,16 +60,27 @@ class _Answer:
 
 
 class HealthServer:
-    """The small server; an async context manager. ``alive`` and ``ready`` say what is wrong."""
+    """The small server; an async context manager. ``alive`` and ``ready`` say what is wrong.
+
+    To write the metrics takes longer than a cabinet may wait: *rest* returns when none does.
+    """
 
     def __init__(
-        self, host: str, port: int, *, alive: Reasons, ready: Reasons, metrics: Callable[[], bytes]
+        self,
+        host: str,
+        port: int,
+        *,
+        alive: Reasons,
+        ready: Reasons,
+        metrics: Callable[[], bytes],
+        rest: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._alive = alive
         self._ready = ready
         self._metrics = metrics
+        self._rest = rest
         self._open = 0
         self._server: asyncio.Server | None = None
 
@@ -102,23 +114,26 @@ class HealthServer:
             if self._open <= CONNECTIONS_MAX:
                 async with asyncio.timeout(REQUEST_S_MAX):
                     head = await reader.readuntil(b"\r\n\r\n")
+                    if self._rest is not None and _path(head) == METRICS:
+                        await self._rest()
                     writer.write(self._answer(head))
                     await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, OSError):
             pass  # whoever does not ask properly gets no answer
+        except asyncio.CancelledError:
+            pass  # the edge stops: nobody waits for this task, and it ends here
         finally:
             self._open -= 1
             writer.close()
 
     def _answer(self, head: bytes) -> bytes:
-        method, _, rest = head.split(b"\r\n", 1)[0].partition(b" ")
-        path = rest.split(b" ", 1)[0].split(b"?", 1)[0]
+        method = head.partition(b" ")[0]
         if method not in (b"GET", b"HEAD"):
             return _Answer("405 Method Not Allowed", b"only GET\n").to_bytes(with_body=True)
-        return self._page(path).to_bytes(with_body=method == b"GET")
+        return self._page(_path(head)).to_bytes(with_body=method == b"GET")
 
     def _page(self, path: bytes) -> _Answer:
-        if path == b"/metrics":
+        if path == METRICS:
             kind = "text/plain; version=0.0.4; charset=utf-8"
             return _Answer("200 OK", self._metrics(), kind)
         if path == b"/healthz":
@@ -126,6 +141,11 @@ class HealthServer:
         if path == b"/readyz":
             return _verdict((*self._alive(), *self._ready()))
         return _Answer("404 Not Found", b"here are /healthz, /readyz and /metrics\n")
+
+
+def _path(head: bytes) -> bytes:
+    _, _, rest = head.split(b"\r\n", 1)[0].partition(b" ")
+    return rest.split(b" ", 1)[0].split(b"?", 1)[0]
 
 
 def _verdict(reasons: tuple[str, ...]) -> _Answer:

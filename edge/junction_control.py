@@ -8,7 +8,7 @@ strategic tier asks for narrower ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from controller.clock import Instant
@@ -51,6 +51,7 @@ class JunctionControl:
         self.tactical = TacticalControl(
             site, order=order, plan=plan, links=links, settings=settings
         )
+        self._order = order
         self._standing = standing_bounds(site, greens_s or {})
         self._ordered: StrategicBounds | None = None
         self.tactical.bound(self._standing)
@@ -79,27 +80,65 @@ class JunctionControl:
             self.tactical.bound(_narrowed(bounds, self._standing))
         self._ordered = bounds
 
+    def check(self, bounds: StrategicBounds) -> None:
+        """Raise :class:`~controller.violations.InvalidError` if *bounds* can't be had at all."""
+        check_bounds(_narrowed(bounds, self._standing), self.tactical.site, self._order)
+
+
+def possible_greens(site: Intersection, greens_s: Greens) -> dict[str, tuple[float, float]]:
+    """*greens_s* as *site* can have them, the longest in whole seconds.
+
+    Walks may need more than the longest green of a signal program says: then that is as long as
+    they are. A longest one that is no shorter than any cycle is none.
+    """
+    found = {}
+    for name, (shortest_s, most_s) in greens_s.items():
+        least_s = min(shortest_s, CYCLE_MAX_S)
+        if most_s < CYCLE_MAX_S:
+            needed_s = math.ceil(max(least_s, _minimum_s(site, name)))
+            found[name] = (least_s, float(max(math.floor(most_s), needed_s)))
+        else:
+            found[name] = (least_s, math.inf)
+    return found
+
+
+def green_faults(site: Intersection, greens_s: Greens) -> Iterator[str]:
+    """What an engineer may have got wrong in *greens_s* for *site*, a sentence each."""
+    for name, (least_s, most_s) in greens_s.items():
+        if name not in site.mask_of_stage:
+            known = ", ".join(site.mask_of_stage)
+            yield f"there is no stage {name} at {site.name} (known: {known})"
+            continue
+        minimum_s = _minimum_s(site, name)
+        if most_s < minimum_s:
+            yield (
+                f"stage {name}: the longest green, {most_s:g} s, is below the {minimum_s:g} s that "
+                "the stage needs for its minimum greens and walks"
+            )
+        elif math.isfinite(most_s) and math.floor(most_s) < math.ceil(max(least_s, minimum_s)):
+            yield f"stage {name}: there is no whole second from {least_s:g} to {most_s:g} s"
+
+
+def _minimum_s(site: Intersection, stage: str) -> float:
+    return site.stage_minimum_ms(site.mask_of_stage.get(stage, 0)) / 1_000.0
+
 
 def standing_bounds(site: Intersection, greens_s: Greens) -> StrategicBounds | None:
-    """Bounds without an end from *greens_s*; None where no stage has a longest green.
+    """Bounds without an end from *greens_s*, as far as they are possible; None if they ask nothing.
 
-    Walks may need more than the longest green says: then that is as long as they are. Raises
-    :class:`~controller.violations.InvalidError`.
+    Raises :class:`~controller.violations.InvalidError` for a stage that the site does not have.
     """
-    most: dict[str, float] = {}
-    for name, (least_s, most_s) in greens_s.items():
-        if most_s < CYCLE_MAX_S:
-            mask = site.mask_of_stage.get(name, 0)
-            minimum_s = site.stage_minimum_ms(mask) / 1_000.0
-            most[name] = math.ceil(max(most_s, least_s, minimum_s))
-    if not most:
+    possible = possible_greens(site, greens_s)
+    least = {name: least_s for name, (least_s, _) in possible.items()}
+    most = {name: most_s for name, (_, most_s) in possible.items() if math.isfinite(most_s)}
+    if not most and not any(least.values()):
         return None
     bounds = StrategicBounds(
         site=site.name,
         sequence_no=0,
         valid_from_utc_ms=0,
         valid_to_utc_ms=FOREVER_MS,
-        min_green_s={name: min(least_s, CYCLE_MAX_S) for name, (least_s, _) in greens_s.items()},
+        min_green_s=least,
         max_green_s=most,
     )
     check_bounds(bounds, site)

@@ -17,7 +17,7 @@ reach, at a switch point that the cabinet itself chooses.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 from edge.settings import ControlSettings
@@ -41,6 +41,9 @@ class Reason(Enum):
     DETECTION = "too few detectors work"
     OPTIMIZER_ERROR = "the optimizer failed"
     OPTIMIZER_LATE = "the optimizer takes too long"
+    HUNG = "a second's work with the cabinet did not end"
+    POLLED_LATE = "the cabinet is not polled every second"
+    OVERLOADED = "the line of the cabinet has too much to carry"
     REFUSED = "the cabinet refuses its schedules"
     CLOCK = "the clock is not to be trusted"
     NO_PLAN = "there is no valid coordinated plan"
@@ -54,6 +57,9 @@ BLOCKS: dict[Reason, frozenset[Rung]] = {
     Reason.DETECTION: frozenset({Rung.ADAPTIVE}),
     Reason.OPTIMIZER_ERROR: frozenset({Rung.ADAPTIVE}),
     Reason.OPTIMIZER_LATE: frozenset({Rung.ADAPTIVE}),
+    Reason.HUNG: frozenset({Rung.ADAPTIVE}),
+    Reason.POLLED_LATE: frozenset({Rung.ADAPTIVE}),
+    Reason.OVERLOADED: frozenset({Rung.ADAPTIVE}),
     Reason.REFUSED: frozenset({Rung.ADAPTIVE}),
     # Schedules run on monotonic time: only what runs by clock suffers when that steps.
     Reason.CLOCK: frozenset({Rung.COORDINATED}),
@@ -63,14 +69,25 @@ BLOCKS: dict[Reason, frozenset[Rung]] = {
 """Which rungs each reason puts out of reach; flash never is."""
 
 
+_NEVER = "it has not been reached yet"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
     """What the edge sees of one cabinet, and of itself, in one tick."""
 
     link_age_ms: int | None
     """Since the cabinet last answered; None if it never has."""
+    late_ms: int | None = None
+    """How much later than due this poll came after the one before; None in a tick without one."""
+    overload: str = ""
+    """That the cabinet has to wait for its line, which has too much to carry, in words."""
+    hung: str = ""
+    """How the last turn was ended that did not end by itself."""
     detection: float = 1.0
     """Part of the detectors that work, 0 to 1."""
+    settling: bool = False
+    """The cabinet has just been reached: detectors that come now have not flickered."""
     optimizer_ms: int = 0
     """What the last decision took."""
     optimizer_error: str = ""
@@ -94,8 +111,11 @@ class Patience:
     detection_margin: float = 0.15
     """Once too few work, so many more must work again."""
     budget_ms: int = 500
+    late_poll_ms: int = 500
     late_ticks: int = 3
-    """In a row above the budget; one slow tick happens to every computer."""
+    """In a row above the budget, or polled late; one slow tick happens to every computer."""
+    refusals: int = 3
+    """In a row; one order that was garbled on its way is refused too, and the next one is not."""
     clock_step_ms: int = 1_000
     gone_ms: dict[Reason, int] = field(
         default_factory=lambda: {
@@ -105,7 +125,10 @@ class Patience:
             Reason.DETECTION: 30_000,
             Reason.OPTIMIZER_ERROR: 10_000,
             Reason.OPTIMIZER_LATE: 30_000,
-            Reason.REFUSED: 10_000,
+            Reason.HUNG: 10_000,
+            Reason.POLLED_LATE: 3_000,
+            Reason.OVERLOADED: 60_000,  # there is less to carry while it is one
+            Reason.REFUSED: 3_000,
             Reason.CLOCK: 60_000,
             Reason.NO_PLAN: 0,
             Reason.FLASHING: 5_000,
@@ -140,6 +163,8 @@ class LadderState:
     now_ms: int
     reasons: tuple[Standing, ...] = ()
     late_ticks: int = 0
+    late_polls: int = 0
+    refusals: int = 0
 
     @property
     def why(self) -> str:
@@ -162,7 +187,7 @@ class StepDown:
 
 def start(now_ms: int) -> LadderState:
     """A cabinet of which nothing is known yet runs its plan by clock."""
-    unknown = Standing(Reason.LINK, now_ms, now_ms, "it has not been reached yet")
+    unknown = Standing(Reason.LINK, now_ms, now_ms, _NEVER)
     return LadderState(Rung.COORDINATED, now_ms, now_ms, (unknown,))
 
 
@@ -177,10 +202,20 @@ def advance(
         raise ValueError(f"time went back from {state.now_ms} to {now_ms} ms")
     late_ticks = state.late_ticks + 1 if seen.optimizer_ms > patience.budget_ms else 0
     standing = {each.reason: each for each in state.reasons}
-    spoken = dict(_reasons(seen, patience, late_ticks, Reason.DETECTION in standing))
+    late_polls = _late_polls(state, seen, patience)
+    detection_lost = Reason.DETECTION in standing and not seen.settling
+    refusals = _refusals(state, seen)
+    spoken = dict(_reasons(seen, patience, late_ticks, late_polls, detection_lost))
+    if seen.refusal and refusals >= patience.refusals:
+        spoken[Reason.REFUSED] = seen.refusal
     for reason, detail in spoken.items():
-        since_ms = standing[reason].since_ms if reason in standing else now_ms
-        standing[reason] = Standing(reason, since_ms, now_ms, detail)
+        before, seen_ms = standing.get(reason), now_ms
+        if reason is Reason.DETECTION and seen.settling:
+            seen_ms -= patience.gone_ms[reason]
+        if before is not None:
+            seen_ms = max(seen_ms, before.seen_ms)
+        since_ms = now_ms if before is None else before.since_ms
+        standing[reason] = Standing(reason, since_ms, seen_ms, detail)
     kept = tuple(
         each
         for reason, each in standing.items()
@@ -189,26 +224,32 @@ def advance(
     rung = _highest(kept)
     changed = rung != state.rung
     since_ms = now_ms if changed else state.since_ms
-    after = replace(
-        state, rung=rung, since_ms=since_ms, now_ms=now_ms, reasons=kept, late_ticks=late_ticks
-    )
+    after = LadderState(rung, since_ms, now_ms, kept, late_ticks, late_polls, refusals)
     if not changed:
         return after, None
     return after, StepDown(state.rung, rung, now_ms, after.why or _gone(state))
 
 
+def _late_polls(before: LadderState, seen: Conditions, patience: Patience) -> int:
+    """How many polls in a row came late; ticks without a poll say nothing of that."""
+    if seen.late_ms is None:
+        return before.late_polls
+    return before.late_polls + 1 if seen.late_ms > patience.late_poll_ms else 0
+
+
+def _refusals(before: LadderState, seen: Conditions) -> int:
+    """How many orders in a row were refused; ticks without a poll say nothing of that."""
+    if seen.refusal:
+        return before.refusals + 1
+    return before.refusals if seen.late_ms is None else 0
+
+
 def _reasons(
-    seen: Conditions, patience: Patience, late_ticks: int, detection_lost: bool
+    seen: Conditions, patience: Patience, late_ticks: int, late_polls: int, detection_lost: bool
 ) -> Iterator[tuple[Reason, str]]:
     """What speaks against a rung now, with details."""
-    if not seen.adaptive:
-        yield Reason.SWITCHED_OFF, ""
-    if seen.operator:
-        yield Reason.OPERATOR, ""
-    if seen.link_age_ms is None:
-        yield Reason.LINK, "it has not been reached yet"
-    elif seen.link_age_ms > patience.link_silent_ms:
-        yield Reason.LINK, f"silent for {seen.link_age_ms / 1_000:.0f} s"
+    yield from _of_the_link(seen, patience, late_polls)
+    yield from _of_the_cabinet(seen)
     margin = patience.detection_margin if detection_lost else 0.0
     needed = min(1.0, patience.detection_min + margin)
     if not seen.detection >= needed:  # not: for NaN
@@ -217,12 +258,39 @@ def _reasons(
         yield Reason.OPTIMIZER_ERROR, seen.optimizer_error
     if late_ticks >= patience.late_ticks:
         yield Reason.OPTIMIZER_LATE, f"{seen.optimizer_ms} ms"
-    if seen.refusal:
-        yield Reason.REFUSED, seen.refusal
     if abs(seen.clock_step_ms) > patience.clock_step_ms:
         yield Reason.CLOCK, f"it stepped by {seen.clock_step_ms / 1_000:+.1f} s"
     elif not seen.clock_trusted:
         yield Reason.CLOCK, "it is not synchronised"
+
+
+def _of_the_link(
+    seen: Conditions, patience: Patience, late_polls: int
+) -> Iterator[tuple[Reason, str]]:
+    silent_ms = seen.link_age_ms
+    if silent_ms is None:
+        yield Reason.LINK, _NEVER
+    elif silent_ms > patience.link_silent_ms:
+        silent_s = f"for {silent_ms / 1_000:.0f} s"
+        if seen.overload:
+            yield Reason.OVERLOADED, f"not polled {silent_s}: {seen.overload}"
+        else:
+            yield Reason.LINK, f"silent {silent_s}"
+    if seen.hung:
+        yield Reason.HUNG, seen.hung
+    if seen.late_ms is not None and late_polls >= patience.late_ticks:
+        every = f"every {1 + seen.late_ms / 1_000:.1f} s"
+        if seen.overload:
+            yield Reason.OVERLOADED, f"polled {every}: {seen.overload}"
+        else:
+            yield Reason.POLLED_LATE, every
+
+
+def _of_the_cabinet(seen: Conditions) -> Iterator[tuple[Reason, str]]:
+    if not seen.adaptive:
+        yield Reason.SWITCHED_OFF, ""
+    if seen.operator:
+        yield Reason.OPERATOR, ""
     if not seen.plan_valid:
         yield Reason.NO_PLAN, ""
     if seen.flashing:
@@ -235,4 +303,6 @@ def _highest(reasons: tuple[Standing, ...]) -> Rung:
 
 
 def _gone(before: LadderState) -> str:
+    if any(each.detail == _NEVER for each in before.reasons):
+        return "it has been reached"
     return f"no longer: {before.why}"

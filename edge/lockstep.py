@@ -81,8 +81,8 @@ class LockStepServer:
             while line := await reader.readline():
                 writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
                 await writer.drain()
-        except (ValueError, OSError):
-            pass  # a line without an end, or a bench that has gone
+        except (ValueError, OSError, asyncio.CancelledError):
+            pass  # a line without an end, a bench that has gone, or an edge that stops
         finally:
             writer.close()
 

@@ -50,12 +50,6 @@ def compact(content: Mapping[str, object]) -> bytes:
     return text.encode()
 
 
-def state(edge: str, *, online: bool, version: str) -> bytes:
-    """Message for ``state``."""
-    word = "online" if online else "offline"
-    return compact({"schema": SCHEMA, "edge": edge, "state": word, "version": version})
-
-
 def status(
     edge: str,
     utc_ms: int,
@@ -100,7 +94,7 @@ def log_message(
 
 def read_log_message(payload: bytes) -> LogMessage:
     """The other end of :func:`log_message`; raises :class:`MessageError`."""
-    content = _object(payload)
+    content = read_object(payload)
     for name, kind in _LOG_FIELDS.items():
         if type(content.get(name)) is not kind:
             raise MessageError(f"log message with {name} missing or of the wrong type")
@@ -122,14 +116,15 @@ def received(boot: int, seq: int) -> bytes:
 
 def read_received(payload: bytes) -> tuple[int, int]:
     """(boot, seq) of a confirmation; raises :class:`MessageError`."""
-    content = _object(payload)
+    content = read_object(payload)
     boot, seq = content.get("boot"), content.get("seq")
     if type(boot) is not int or type(seq) is not int:
         raise MessageError("confirmation without a number")
     return boot, seq
 
 
-def _object(payload: bytes) -> dict[str, Any]:
+def read_object(payload: bytes) -> dict[str, Any]:
+    """The object of our schema in *payload*; raises :class:`MessageError`."""
     try:
         content = json.loads(payload)
     except (ValueError, RecursionError):

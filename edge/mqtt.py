@@ -5,6 +5,8 @@ looks like any other, and so does one that finds a queue full. So the numbered m
 outbox stay there until the centre has confirmed them by number, and are sent again from the first
 unconfirmed one if it doesn't. Status and announcements are worth something only while they are new:
 of those the newest is sent, or none.
+
+Before an edge speaks it makes sure that no other of its name does: see :mod:`edge.rivals`.
 """
 
 from __future__ import annotations
@@ -13,30 +15,34 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import aiomqtt
 import structlog
 
-from edge import messages
+from edge import messages, rivals
 from edge.alarms import Alarms
 from edge.back_off import BackOff
+from edge.message_limit import MESSAGE_BYTES_MAX, limit_incoming
 from edge.outbox import OutMessage
+from edge.outbox_window import WINDOW, OutboxWindow
 from edge.records import Confirmed
+from edge.rivals import Instance, Question, RivalError, Word
 from edge.settings import BrokerSettings
 from edge.store import Store
 from edge.topics import Topics
 
 TIMEOUT_S = 5.0
-WINDOW = 50
-"""Messages on their way at a time."""
 INCOMING_MAX = 1_000
 RESEND_S = 10.0
 RESEND_MOST_S = 60.0
 PROVEN_S = 10.0
 """A connection that has lasted so long is no longer a try."""
+ANSWER_S = 3.0
+"""How long another edge of our name may take to say that it is there."""
+RIVAL_WAIT_S = 30.0
+"""Until we ask it again."""
 REFUSED = 128
 _log = structlog.get_logger("edge.mqtt")
 
@@ -79,8 +85,10 @@ class Bus:
         self._resend_s = resend_s
         self._newest: dict[str, bytes] = {}
         self._has_newest = asyncio.Event()
-        self._outbox = _Outbox()
+        self._outbox = OutboxWindow()
         self._outbox_changed = asyncio.Event()
+        self._me = Instance.here()
+        self._rival_gone: asyncio.TimerHandle | None = None
         self.connected = False
         self.connections = 0
         """How often it has been connected."""
@@ -94,6 +102,11 @@ class Bus:
         self._show(self._topics.neighbours, payload)
 
     def _show(self, topic: str, payload: bytes) -> None:
+        alarm = f"{topic.rpartition('/')[2]} too large"
+        if len(payload) > MESSAGE_BYTES_MAX:
+            self._alarms.sound(alarm, f"{len(payload)} bytes are too many to send under {topic}")
+            return
+        self._alarms.clear(alarm)
         if self.connected:
             self._newest[topic] = payload
             self._has_newest.set()
@@ -109,9 +122,12 @@ class Bus:
 
         self._store.on_message = wake
         while True:
-            began_s = loop.time()
+            began_s, wait_s = loop.time(), 0.0
             try:
                 await self._session()
+            except* RivalError as group:
+                self._stay_away(group)
+                wait_s = RIVAL_WAIT_S
             except* Exception as group:  # whatever it is, the control goes on without a broker
                 self._complain(group)
             finally:
@@ -119,12 +135,10 @@ class Bus:
                 self._newest.clear()
             if loop.time() - began_s > PROVEN_S:
                 back_off.reset()
-            await asyncio.sleep(back_off.next_s())
+            await asyncio.sleep(wait_s or back_off.next_s())
 
     def _complain(self, group: BaseExceptionGroup[Exception]) -> None:
-        first: BaseException = group
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
+        first = _first(group)
         where = f"{self._settings.host}:{self._settings.port}"
         if not isinstance(first, aiomqtt.MqttError | OSError):
             _log.error("unexpected", exc_info=first)
@@ -132,7 +146,9 @@ class Bus:
 
     async def _session(self) -> None:
         """One connection, from beginning to end."""
-        async with self._client() as client:
+        made = self._client()
+        limit_incoming(made, self._refuse)
+        async with made as client:
             client.pending_calls_threshold = 2 * WINDOW
             try:
                 await self._begin(client)
@@ -142,7 +158,7 @@ class Bus:
                     tasks.create_task(self._drain(client))
             except asyncio.CancelledError:
                 with contextlib.suppress(aiomqtt.MqttError):
-                    await self._say(client, online=False)
+                    await self._say(client, Word.OFFLINE)
                 raise
 
     def _client(self) -> aiomqtt.Client:
@@ -153,11 +169,12 @@ class Bus:
         return aiomqtt.Client(
             settings.host,
             settings.port,
-            identifier=self._edge,
+            # Not the name alone: a broker throws out whoever has the same one.
+            identifier=f"{self._edge}.{self._me.id}",
             username=settings.username,
             password=password,
             tls_context=_tls(settings) if settings.is_tls else None,
-            will=aiomqtt.Will(self._topics.state, self._state(online=False), qos=1, retain=True),
+            will=aiomqtt.Will(self._topics.state, self._state(Word.OFFLINE), qos=1, retain=True),
             keepalive=settings.keepalive_s,
             timeout=TIMEOUT_S,
             max_queued_incoming_messages=INCOMING_MAX,
@@ -165,30 +182,101 @@ class Bus:
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
 
-    def _state(self, *, online: bool) -> bytes:
-        return messages.state(self._edge, online=online, version=self._version)
+    def _state(self, word: Word) -> bytes:
+        return rivals.state(self._edge, word, self._version, self._me)
 
-    async def _say(self, client: aiomqtt.Client, *, online: bool) -> None:
-        payload = self._state(online=online)
-        await client.publish(self._topics.state, payload, qos=1, retain=True, timeout=TIMEOUT_S)
+    async def _say(self, client: aiomqtt.Client, word: Word) -> None:
+        stays = word is not Word.ASKING
+        topic, payload = self._topics.state, self._state(word)
+        await client.publish(topic, payload, qos=1, retain=stays, timeout=TIMEOUT_S)
 
     async def _begin(self, client: aiomqtt.Client) -> None:
-        topics = [(self._topics.received, 1), (self._topics.orders, 1)]
-        topics += [(topic, 0) for topic in self._edge_of]
-        for topic, qos in topics:
-            granted = await client.subscribe(topic, qos=qos)
-            # Plain numbers in MQTT 3.1.1, objects in MQTT 5.
-            if any((code if isinstance(code, int) else code.value) >= REFUSED for code in granted):
-                self._alarms.sound("broker refuses", f"the broker does not let us read {topic}")
-        await self._say(client, online=True)
+        self._alarms.clear("broker refuses")
+        await self._subscribe(client, self._topics.state, 1)
+        await self._claim(client)
+        for topic in (self._topics.received, self._topics.orders):
+            await self._subscribe(client, topic, 1)
+        for topic in self._edge_of:
+            await self._subscribe(client, topic, 0)
+        await self._say(client, Word.ONLINE)
         self._outbox.start_over()
         self.connected = True
         self.connections += 1
         self._alarms.clear("broker")
         _log.info("connected", broker=self._settings.host)
 
+    async def _subscribe(self, client: aiomqtt.Client, topic: str, qos: int) -> None:
+        granted = await client.subscribe(topic, qos=qos)
+        # Plain numbers in MQTT 3.1.1, objects in MQTT 5.
+        if any((code if isinstance(code, int) else code.value) >= REFUSED for code in granted):
+            self._alarms.sound("broker refuses", f"the broker does not let us read {topic}")
+
+    async def _claim(self, client: aiomqtt.Client) -> None:
+        """Return once no other edge of our name is there; raises :class:`RivalError`."""
+        await self._say(client, Word.ASKING)
+        question = Question(self._me)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                async for message in client.messages:
+                    word, who = self._read_state(bytes(message.payload))
+                    if question.is_settled_by(word, who, retained=message.retain):
+                        break
+        except TimeoutError:
+            if not question.is_heard:
+                fault = f"the broker does not let us read {self._topics.state}"
+                self._alarms.sound("broker refuses", fault)
+        if question.before is not None and self.connections:
+            self._warn(question.before)  # it came while we were away
+        elif self._rival_gone is None:
+            self._alarms.clear(rivals.ALARM)
+
+    def _read_state(self, payload: bytes) -> tuple[Word | None, Instance | None]:
+        try:
+            return rivals.read_state(payload)
+        except messages.MessageError as error:
+            self._alarms.sound("input", f"a message under {self._topics.state}: {error}")
+            return None, None
+
+    async def _hear_state(self, client: aiomqtt.Client, message: aiomqtt.Message) -> None:
+        """Somebody says something in our name: we are here, unless it was here before."""
+        word, who = self._read_state(bytes(message.payload))
+        if who is None or who == self._me or message.retain:
+            return
+        if word is not Word.OFFLINE:
+            if word is Word.ONLINE and who.is_older_than(self._me):
+                raise RivalError(who)
+            self._warn(who)
+        await self._say(client, Word.ONLINE)
+
+    def _warn(self, rival: Instance) -> None:
+        """We stay; the alarm stands until nothing is heard of *rival* any more."""
+        message = rivals.warning(self._edge, self._me, rival, stays=True)
+        self._alarms.sound(rivals.ALARM, message)
+        if self._rival_gone is not None:
+            self._rival_gone.cancel()
+        loop = asyncio.get_running_loop()
+        self._rival_gone = loop.call_later(3 * RIVAL_WAIT_S, self._forget_rival)
+
+    def _forget_rival(self) -> None:
+        self._rival_gone = None
+        self._alarms.clear(rivals.ALARM)
+
+    def _stay_away(self, group: BaseExceptionGroup[RivalError]) -> None:
+        error = _first(group)
+        assert isinstance(error, RivalError)
+        message = rivals.warning(self._edge, self._me, error.rival, stays=False)
+        self._alarms.sound(rivals.ALARM, message)
+
+    def _refuse(self, topic: str, size: int) -> None:
+        message = f"a message of {size} bytes under {topic[-200:]} was refused"
+        self._alarms.sound("input", f"{message}: {MESSAGE_BYTES_MAX} are the most")
+        _log.warning("message refused", topic=topic[-200:], bytes=size)
+
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
+            if str(message.topic) == self._topics.state:
+                await self._hear_state(client, message)
+                continue
             try:
                 self._take(message.topic, bytes(message.payload))
             except Exception:
@@ -270,50 +358,11 @@ class Bus:
             self._outbox_changed.set()
 
 
-class _Outbox:
-    """How far the outbox has been sent, and confirmed."""
-
-    def __init__(self) -> None:
-        self.sent = 0
-        """Number of the last message that was sent."""
-        self.unconfirmed: deque[tuple[int, int]] = deque()
-        """(boot, seq) of those on their way."""
-        self.before: tuple[int, int] | None = None
-        """(boot, seq) of the last that was sent, if it followed on from a confirmed one."""
-        self._confirmed = 0
-        self._boot = 0
-
-    @property
-    def room(self) -> int:
-        """How many more may be on their way."""
-        return WINDOW - len(self.unconfirmed)
-
-    def follow(self, boot: int) -> None:
-        """A database that was opened anew may have begun to count anew."""
-        if boot != self._boot:
-            self._boot, self._confirmed = boot, 0
-            self.start_over()
-
-    def start_over(self) -> None:
-        """Go on from the first unconfirmed message."""
-        self.sent = self._confirmed
-        self.before = None
-        self.unconfirmed.clear()
-
-    def note_sent(self, message: OutMessage) -> None:
-        """*message* is on its way."""
-        self.before = (message.boot, message.seq)
-        self.unconfirmed.append(self.before)
-        self.sent = message.seq
-
-    def confirm(self, boot: int, seq: int) -> bool:
-        """All up to here has arrived; False for a number that is not on its way."""
-        if (boot, seq) not in self.unconfirmed:
-            return False
-        while self.unconfirmed.popleft() != (boot, seq):
-            pass
-        self._confirmed = seq
-        return True
+def _first(group: BaseExceptionGroup[Exception]) -> BaseException:
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
 
 
 def _tls(settings: BrokerSettings) -> ssl.SSLContext:

@@ -18,6 +18,8 @@ from firmware_bridge.codes import REFUSALS, Refusal
 from firmware_bridge.status import UploadResult
 
 RETRY_MS = 60_000
+SURELY_VALID_MS = 1_000
+"""After the validity has begun here: the clock of the cabinet may be behind by half of that."""
 _PASSING = {Refusal.NOT_YET_VALID, Refusal.NOT_STORED, Refusal.TORN}
 """Refusals that may not last."""
 
@@ -56,7 +58,9 @@ class PlanKeeper:
         plan = self._wanted
         if self._settled or plan is None or now.mono_ms < self._due_ms:
             return
-        end_ms = plan.valid_to_utc_ms
+        begin_ms, end_ms = plan.valid_from_utc_ms, plan.valid_to_utc_ms
+        if begin_ms is not None and now.utc_ms < begin_ms + SURELY_VALID_MS:
+            return
         if end_ms is not None and end_ms <= now.utc_ms:
             self._settled = True
             return

@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+import structlog
 
 from controller.signals import Event
 from edge import audit_chain, outbox
 from edge.audit_chain import AuditEntry
+from edge.message_limit import MESSAGE_BYTES_MAX
+from edge.order_numbers import OrderNumbers
 from edge.outbox import Fill
+
+T = TypeVar("T")
+_log = structlog.get_logger("edge.store")
+
+BODY_BYTES_MAX = MESSAGE_BYTES_MAX - 65_536
+"""There is a head as well."""
+ROWS_PER_MESSAGE = 5_000
+"""Each is some thirty bytes, and far from a hundred."""
 
 
 @dataclass(slots=True)
@@ -26,12 +39,13 @@ class Tables:
     boot: int
     fill: Fill
     audit: tuple[int, bytes]
+    numbers: OrderNumbers
     names: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, db: sqlite3.Connection, boot: int) -> Tables:
+    def of(cls, db: sqlite3.Connection, boot: int, numbers: OrderNumbers) -> Tables:
         """What *db* holds now."""
-        return cls(db, boot, outbox.measure(db), audit_chain.last_link(db))
+        return cls(db, boot, outbox.measure(db), audit_chain.last_link(db), numbers)
 
     def name(self, text: str) -> int:
         """The number that stands for *text*."""
@@ -45,7 +59,10 @@ class Tables:
     def send(self, kind: str, utc_ms: int, body: Mapping[str, object]) -> None:
         """Put a message into the outbox."""
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        outbox.append(self.db, self.fill, self.boot, kind, utc_ms, text.encode())
+        packed = text.encode()
+        if len(packed) > BODY_BYTES_MAX:
+            raise ValueError(f"a message of {len(packed)} bytes can't be sent")
+        outbox.append(self.db, self.fill, self.boot, kind, utc_ms, packed)
 
 
 class Record(Protocol):
@@ -64,6 +81,20 @@ class Record(Protocol):
     def write(self, tables: Tables) -> None:
         """Write it, within a transaction that is open."""
         ...
+
+
+def _parts(by_cabinet: Mapping[str, Sequence[T]]) -> Iterator[dict[str, Sequence[T]]]:
+    """*by_cabinet* in parts that each fit into a message."""
+    part: dict[str, Sequence[T]] = {}
+    room = ROWS_PER_MESSAGE
+    for cabinet, rows in by_cabinet.items():
+        if part and len(rows) > room:
+            yield part
+            part, room = {}, ROWS_PER_MESSAGE
+        part[cabinet] = rows
+        room -= len(rows)
+    if part:
+        yield part
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +142,55 @@ class MinuteCounts:
                 for each in counts
             ],
         )
-        body = {
-            cabinet: {c.detector: [c.entered, c.occupied_ms, c.missing_ms] for c in counts}
-            for cabinet, counts in self.by_cabinet.items()
+        for part in _parts(self.by_cabinet):
+            body = {
+                cabinet: {c.detector: [c.entered, c.occupied_ms, c.missing_ms] for c in counts}
+                for cabinet, counts in part.items()
+            }
+            tables.send("counts", self.minute * 60_000, {"minute": self.minute, "counts": body})
+        tables.db.execute("DELETE FROM meta WHERE key = ?", (_SO_FAR,))
+
+
+_SO_FAR = "counts so far"
+
+
+@dataclass(frozen=True, slots=True)
+class CountsSoFar:
+    """What there is of a minute that is not over; lost by the next one, or with the minute.
+
+    One row, however many detectors: what is written every few seconds must not wear out the card.
+    """
+
+    counts: MinuteCounts
+    kind: str = field(default="counts so far", init=False)
+    rows: int = field(default=1, init=False)
+
+    def write(self, tables: Tables) -> None:
+        """See :class:`Record`."""
+        by_cabinet = {
+            cabinet: [(c.detector, c.entered, c.occupied_ms, c.missing_ms) for c in counts]
+            for cabinet, counts in self.counts.by_cabinet.items()
         }
-        tables.send("counts", self.minute * 60_000, {"minute": self.minute, "counts": body})
+        text = json.dumps([self.counts.minute, by_cabinet], separators=(",", ":"))
+        packed = zlib.compress(text.encode(), 1)
+        tables.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_SO_FAR, packed))
+
+
+def finish_counts(tables: Tables) -> None:
+    """What an earlier start counted of a minute that it did not see the end of becomes its counts.
+
+    Within a transaction that is open.
+    """
+    row = tables.db.execute("SELECT value FROM meta WHERE key = ?", (_SO_FAR,)).fetchone()
+    if row is None:
+        return
+    try:
+        minute, by_cabinet = json.loads(zlib.decompress(row[0]))
+        counts = {name: tuple(Count(*each) for each in rows) for name, rows in by_cabinet.items()}
+    except (ValueError, TypeError, AttributeError, zlib.error) as error:
+        _log.warning("the counts of the last minute can't be read", why=str(error))
+        minute, counts = 0, {}
+    MinuteCounts(minute, counts).write(tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +221,12 @@ class Events:
         tables.db.executemany(
             "INSERT OR REPLACE INTO meta VALUES ('events of ' || ?, ?)", self.places.items()
         )
-        body = {
-            cabinet: [[e.utc_ms - self.utc_ms, e.code, e.parameter] for e in events]
-            for cabinet, events in self.by_cabinet.items()
-        }
-        tables.send("events", self.utc_ms, {"utc_ms": self.utc_ms, "events": body})
+        for part in _parts(self.by_cabinet):
+            body = {
+                cabinet: [[e.utc_ms - self.utc_ms, e.code, e.parameter] for e in events]
+                for cabinet, events in part.items()
+            }
+            tables.send("events", self.utc_ms, {"utc_ms": self.utc_ms, "events": body})
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +285,52 @@ class AcceptedOrder:
             "sequence_no = excluded.sequence_no, digest = excluded.digest "
             "WHERE excluded.sequence_no > accepted.sequence_no",
             (self.site, self.order, self.sequence_no, self.digest),
+        )
+        tables.numbers.note(self.site, self.order, self.sequence_no, self.digest)
+        # A priority call comes every other second, and is over before a power cut is.
+        tables.numbers.is_urgent |= self.order != "priority"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKept:
+    """An order that has begun, in place of all before it, or one that waits for its time."""
+
+    site: str
+    order: str
+    sequence_no: int
+    signed: bytes
+    begun: bool
+    kind: str = field(default="kept order", init=False)
+    rows: int = field(default=1, init=False)
+
+    def write(self, tables: Tables) -> None:
+        """See :class:`Record`."""
+        tables.db.execute(
+            "INSERT OR REPLACE INTO orders VALUES (?,?,?,?,?)",
+            (self.site, self.order, self.sequence_no, self.signed, self.begun),
+        )
+        if self.begun:
+            tables.db.execute(
+                "DELETE FROM orders WHERE site = ? AND kind = ? AND sequence_no < ?",
+                (self.site, self.order, self.sequence_no),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOver:
+    """That an order need not be kept any more."""
+
+    site: str
+    order: str
+    sequence_no: int
+    kind: str = field(default="order over", init=False)
+    rows: int = field(default=1, init=False)
+
+    def write(self, tables: Tables) -> None:
+        """See :class:`Record`."""
+        tables.db.execute(
+            "DELETE FROM orders WHERE site = ? AND kind = ? AND sequence_no = ?",
+            (self.site, self.order, self.sequence_no),
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -15,6 +14,7 @@ from edge.alarms import Alarms
 from edge.beat import Beat, is_set
 from edge.config import EdgeConfig
 from edge.daemon import Daemon
+from edge.garbage import Garbage
 from edge.health import HealthServer, Pulse
 from edge.lockstep import BenchClock, LockStepServer
 from edge.loop import RealClock, Tick, Ticker
@@ -29,6 +29,8 @@ _log = structlog.get_logger("edge.service")
 
 async def run(config: EdgeConfig, version: str = "") -> None:
     """Control until SIGTERM or SIGINT. Raises :class:`~edge.errors.EdgeError` at the start."""
+    for remark in config.remarks:
+        _log.warning("note", what=remark)
     stop = _stopped_by_signals()
     clock, alarms, notifier = RealClock(), Alarms(), Notifier()
     with _store(config, alarms) as store:
@@ -41,6 +43,7 @@ async def run(config: EdgeConfig, version: str = "") -> None:
                 alive=pulse.faults,
                 ready=report.reasons,
                 metrics=report.metrics.text,
+                rest=daemon.rest,
             ) as health,
             _connected(daemon),
         ):
@@ -83,7 +86,7 @@ async def run_lockstep(
 async def _control(
     daemon: Daemon, ticker: Ticker, stop: asyncio.Event, pulse: Pulse, notifier: Notifier
 ) -> None:
-    is_ready = False
+    is_ready, garbage = False, Garbage()
     async for tick in ticker:
         if stop.is_set():
             return
@@ -92,10 +95,10 @@ async def _control(
         pulse.beat()
         if not is_ready:
             is_ready = True
-            gc.collect()
-            gc.freeze()  # what is here now stays: no need to look through it again
+            garbage.settle()
             notifier.ready()
         notifier.alive(daemon.reporter.summary())
+        garbage.clear()
 
 
 def _beat(tick: Tick) -> Beat:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from firmware_bridge.ends import End, SerialEnd, parse_end
 from firmware_bridge.errors import SetupError
+from optimizer.bounds import CYCLE_MAX_S
 
 CABINETS_MAX = 200
 PORT_MAX = 65_535
@@ -31,6 +33,22 @@ def _values_to_tuples(value: object) -> object:
     if not isinstance(value, dict):
         return value
     return {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+
+
+def _green_fault(pair: object) -> str:
+    """What is wrong with the shortest and longest green of one stage; empty if nothing is."""
+    if not isinstance(pair, list | tuple) or not all(type(each) in {int, float} for each in pair):
+        return "write the shortest and the longest green in seconds, such as [8, 45]"
+    if len(pair) != 2:
+        return f"two numbers are needed, the shortest and the longest green; here are {len(pair)}"
+    least_s, most_s = pair
+    for what, green_s in (("shortest", least_s), ("longest", most_s)):
+        is_endless = what == "longest" and green_s == math.inf
+        if not (0 <= green_s <= CYCLE_MAX_S or is_endless):  # not: for NaN
+            return f"the {what} green, {green_s:g} s, is outside 0..{CYCLE_MAX_S:g} s"
+    if least_s > most_s:
+        return f"the shortest green, {least_s:g} s, is above the longest, {most_s:g} s"
+    return ""
 
 
 class _WithFiles(_Table):
@@ -185,7 +203,7 @@ class CabinetSettings(_WithFiles):
     site_file: Path = Field(examples=["sites/J1.site.json"])
     plan_file: Path = Field(examples=["sites/J1.plan.json"])
     link: str = Field(examples=["tcp://10.0.0.11:502"])
-    unit: int = Field(ge=0, le=247, examples=[1])
+    unit: int = Field(ge=1, le=247, examples=[1])
     key_file: Path = Field(examples=["keys/J1.key"])
     keep_order: bool = False
     """The stages have to follow each other as in the plan: one controller over several nodes."""
@@ -194,7 +212,12 @@ class CabinetSettings(_WithFiles):
 
     @field_validator("greens_s", mode="before")
     @classmethod
-    def _lists_to_pairs(cls, value: object) -> object:
+    def _to_pairs(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        faults = [f"stage {k}: {fault}" for k, v in value.items() if (fault := _green_fault(v))]
+        if faults:
+            raise ValueError("; ".join(faults))
         return _values_to_tuples(value)
 
     @field_validator("link")
@@ -211,12 +234,6 @@ class CabinetSettings(_WithFiles):
         if unknown:
             raise ValueError(f"{value!r}: unknown {', '.join(unknown)} (known: baud, parity)")
         return value
-
-    @model_validator(mode="after")
-    def _unit_fits(self) -> CabinetSettings:
-        if self.unit == 0 and self.link.startswith("rtu:"):
-            raise ValueError("unit 0 means everybody on a serial line: give 1 to 247")
-        return self
 
     def end(self, tls: LinkTlsSettings | None) -> End:
         """Where it is reached; raises :class:`~firmware_bridge.errors.SetupError`."""

@@ -7,6 +7,7 @@ aside and a new one begun.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -15,29 +16,27 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from edge import audit_chain, outbox
+from edge import outbox
 from edge.alarms import Alarms
 from edge.audit_chain import AuditEntry
 from edge.errors import StoreError
+from edge.order_numbers import Accepted, OrderNumbers
 from edge.outbox import OutMessage
-from edge.records import Audited, Record, Tables
-from edge.settings import StoreSettings
+from edge.records import Audited, Record, Tables, finish_counts
+from edge.retention import Retention, prune
 from edge.store_schema import is_corrupt, move_aside, open_database, open_reader
-from edge.write_queue import ROWS_MAX, Entry, WriteQueue
+from edge.write_queue import Entry, WriteQueue
+
+__all__ = ["Retention", "Store"]
 
 T = TypeVar("T")
 WAKE_S = 1.0
 RETRY_S = 2.0
 CHECKPOINT_S = 10.0
 """What a power cut can take at most."""
-PRUNE_ROWS = 5_000
-"""In one go, so that no transaction takes long."""
-PRUNE_ROUNDS = 20
-DAY_MS = 86_400_000
 _OWN_FAULTS = (
     *(sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError),
     *(OverflowError, TypeError, ValueError),
@@ -45,32 +44,12 @@ _OWN_FAULTS = (
 """The record's, not the disk's: trying again changes nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
-    """How long what is kept, and how much may wait to be confirmed."""
-
-    counts_days: int = 90
-    events_days: int = 14
-    audit_days: int = 365
-    outbox_bytes: int = 1_024_000_000
-    queue_rows: int = ROWS_MAX
-
-    @classmethod
-    def of(cls, settings: StoreSettings) -> Retention:
-        """As ``site.toml`` says."""
-        return cls(
-            counts_days=settings.counts_days,
-            events_days=settings.events_days,
-            audit_days=settings.audit_days,
-            outbox_bytes=settings.outbox_mb * 1_000_000,
-        )
-
-
 class Store:
     """One database for one edge; close it to have everything written.
 
-    ``on_message`` is called from the writer's thread whenever there is something new to send.
-    Raises :class:`StoreError` if another process has it open.
+    ``on_message`` is called from the writer's thread whenever there is something new to send,
+    ``on_begun_anew`` when what it held is lost. Raises :class:`StoreError` if another process has
+    it open.
     """
 
     def __init__(self, path: Path, retention: Retention, alarms: Alarms) -> None:
@@ -85,9 +64,14 @@ class Store:
         self._first_try = threading.Event()
         self._checkpoint_s = time.monotonic()
         self._boot = 0
+        self._numbers = OrderNumbers(path.with_name(path.name + ".orders"))
         self.on_message: Callable[[], None] = lambda: None
-        self.clock_trusted = True
-        """While it is not, nothing is removed for its age."""
+        self.on_begun_anew: Callable[[], None] = lambda: None
+        self.now_utc_ms: int | None = None
+        """The time by the clock that the records carry; None where it can't be trusted.
+
+        Nothing is removed for its age then.
+        """
         self.dropped: dict[str, int] = {}
         """Messages by kind that had to leave a full outbox, ever."""
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
@@ -140,12 +124,19 @@ class Store:
         """The next messages to be sent; none while the database can't be read."""
         return self._read(lambda db: outbox.after(db, seq, most), [])
 
-    def accepted_orders(self) -> dict[tuple[str, str], tuple[int, bytes]]:
-        """By site and kind of order, number and digest of the last accepted one."""
-        query = "SELECT site, kind, sequence_no, digest FROM accepted"
-        nothing: list[tuple[str, str, int, bytes]] = []
+    def accepted_orders(self) -> tuple[Accepted, int]:
+        """By site and kind of order, number and digest of the last accepted one.
+
+        And the time before which nothing is known, in UTC milliseconds: 0 unless it was lost.
+        """
+        return dict(self._numbers.accepted), self._numbers.floor_utc_ms
+
+    def kept_orders(self) -> list[tuple[bytes, bool]]:
+        """What was signed of the orders in force and to come, and whether each has begun."""
+        query = "SELECT signed, begun FROM orders ORDER BY site, kind, sequence_no"
+        nothing: list[tuple[bytes, int]] = []
         rows = self._read(lambda db: db.execute(query).fetchall(), nothing)
-        return {(site, kind): (number, digest) for site, kind, number, digest in rows}
+        return [(signed, bool(begun)) for signed, begun in rows]
 
     def latest_plan(self, cabinet: str) -> str | None:
         """The document of the last plan that was accepted for *cabinet*."""
@@ -192,6 +183,8 @@ class Store:
                 break
         for entry in (*entries, *self._queue.take(0)):
             self._queue.count_lost(entry)
+        with contextlib.suppress(OSError):  # what was urgent has been saved
+            self._numbers.save()
         self._let_go()
 
     def _attempt(self, entries: list[Entry]) -> bool:
@@ -207,9 +200,18 @@ class Store:
 
     def _opened(self) -> Tables:
         if self._tables is None:
+            is_first = not self._boot
+            is_known = not is_first or self._numbers.load()
             db, boot, aside = open_database(self._path, self._boot)
-            self._tables = Tables.of(db, boot)
-            self._boot = boot
+            if aside is not None and not is_known:
+                self._numbers.forget_before(_last_moment_ms(aside))
+            _agree(db, self._numbers)
+            tables = Tables.of(db, boot, self._numbers)
+            if is_first:
+                db.execute("BEGIN IMMEDIATE")
+                finish_counts(tables)
+                db.execute("COMMIT")
+            self._tables, self._boot = tables, boot
             self.dropped = _dropped(db)
             if aside is not None:
                 self._report_damage(aside)
@@ -240,6 +242,8 @@ class Store:
             db.execute("COMMIT")
             self._note_dropped(tables, dropped)
             _tell_written(entries)
+        if tables.numbers.is_urgent:
+            tables.numbers.save()
         if tables.fill.messages > messages:
             self.on_message()
         self._note_lost()
@@ -272,8 +276,10 @@ class Store:
         if time.monotonic() - self._checkpoint_s < CHECKPOINT_S:
             return
         self._checkpoint_s = time.monotonic()
-        if self.clock_trusted:
-            prune(tables.db, self._retention, time.time_ns() // 1_000_000)
+        now_utc_ms = self.now_utc_ms
+        if now_utc_ms is not None:
+            prune(tables.db, self._retention, now_utc_ms)
+        tables.numbers.save()
         tables.db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _failed(self, error: Exception) -> None:
@@ -295,6 +301,7 @@ class Store:
         self._queue.put(Audited(entry))
         with self._reader_lock:
             self._close_reader()
+        self.on_begun_anew()
 
     def _let_go(self) -> None:
         if self._tables is not None:
@@ -311,31 +318,18 @@ def _tell_written(entries: list[Entry]) -> None:
             entry.done.set_result(None)
 
 
-def prune(db: sqlite3.Connection, retention: Retention, now_utc_ms: int) -> None:
-    """Remove what is older than *retention* says, in transactions of limited size."""
-    before = now_utc_ms - retention.events_days * DAY_MS
-    oldest = f"SELECT id, utc_ms FROM events ORDER BY id LIMIT {PRUNE_ROWS}"
-    _prune(db, f"SELECT max(id) FROM ({oldest}) WHERE utc_ms < ?", before, "events", "id")
-    before = (now_utc_ms - retention.counts_days * DAY_MS) // 60_000
-    oldest = f"SELECT minute FROM counts ORDER BY minute LIMIT {PRUNE_ROWS}"
-    _prune(db, f"SELECT max(minute) FROM ({oldest}) WHERE minute < ?", before, "counts", "minute")
-    before = now_utc_ms - retention.audit_days * DAY_MS
-    db.execute("BEGIN IMMEDIATE")
-    audit_chain.prune(db, before, PRUNE_ROWS)
-    db.execute(
-        "DELETE FROM plans WHERE accepted_utc_ms < ? AND sequence_no < (SELECT max(sequence_no) "
-        "FROM plans AS same WHERE same.cabinet = plans.cabinet)",
-        (before,),
-    )
-    db.execute("COMMIT")
+def _agree(db: sqlite3.Connection, numbers: OrderNumbers) -> None:
+    """What the database and the file beside it know of accepted orders is in both from now on."""
+    for site, kind, number, digest in db.execute("SELECT * FROM accepted"):
+        numbers.note(site, kind, number, digest)
+    rows = [(*key, number, digest) for key, (number, digest) in numbers.accepted.items()]
+    db.executemany("INSERT OR REPLACE INTO accepted VALUES (?,?,?,?)", rows)
+    numbers.is_urgent = True
 
 
-def _prune(db: sqlite3.Connection, last_old: str, before: int, table: str, key: str) -> None:
-    for _ in range(PRUNE_ROUNDS):
-        last = db.execute(last_old, (before,)).fetchone()[0]
-        if last is None:
-            return
-        db.execute(f"DELETE FROM {table} WHERE {key} <= ?", (last,))
+def _last_moment_ms(damaged: Path) -> int:
+    """By when all that *damaged* held was written, also if the clock has not been set yet."""
+    return max(time.time_ns(), damaged.stat().st_mtime_ns) // 1_000_000
 
 
 def _dropped(db: sqlite3.Connection) -> dict[str, int]:

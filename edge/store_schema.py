@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edge.errors import StoreError
 
-VERSION = 1
+VERSION = 3
 QUICK_CHECK_BYTES_MAX = 64_000_000
 """Above it, checking the whole file would delay the start by seconds."""
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -51,6 +51,17 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_by_rank ON outbox (rank, seq);
 """
+ORDERS = """
+CREATE TABLE orders (
+    site TEXT NOT NULL, kind TEXT NOT NULL, sequence_no INTEGER NOT NULL, signed BLOB NOT NULL,
+    begun INTEGER NOT NULL, PRIMARY KEY (site, kind, sequence_no)
+) STRICT, WITHOUT ROWID;
+"""
+EVENTS_BY_TIME = """
+CREATE INDEX events_by_time ON events (utc_ms);
+"""
+STEPS = (TABLES, ORDERS, EVENTS_BY_TIME)
+"""What each version adds to the one before."""
 
 
 def is_corrupt(error: sqlite3.Error) -> bool:
@@ -118,8 +129,9 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
         raise StoreError(f"{path} was written by a later version: name another store.path")
-    if version == 0:
-        db.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    if version < VERSION:
+        steps = "".join(STEPS[version:])
+        db.executescript(f"BEGIN; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
     if path.stat().st_size <= QUICK_CHECK_BYTES_MAX:
         verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":

@@ -15,6 +15,8 @@ from edge.records import Record
 ROWS_MAX = 200_000
 """Two hundred busy junctions for three minutes, about 50 MB."""
 _FIRST_TO_GO = ("counts", "events")
+_NEWEST_ONLY = "counts so far"
+"""One is as good as none, once there is another."""
 _OTHERS = "others"
 
 
@@ -35,7 +37,7 @@ class Entry:
     def lane(self) -> str:
         """Those that are dropped together, oldest first."""
         kind = "" if self.record is None else self.record.kind
-        return kind if kind in _FIRST_TO_GO else _OTHERS
+        return kind if kind in (*_FIRST_TO_GO, _NEWEST_ONLY) else _OTHERS
 
 
 class WriteQueue:
@@ -44,7 +46,8 @@ class WriteQueue:
     def __init__(self, rows_max: int = ROWS_MAX) -> None:
         self._rows_max = rows_max
         self._numbers = itertools.count()
-        self._lanes: dict[str, deque[Entry]] = {lane: deque() for lane in (*_FIRST_TO_GO, _OTHERS)}
+        lanes = (_NEWEST_ONLY, *_FIRST_TO_GO, _OTHERS)
+        self._lanes: dict[str, deque[Entry]] = {lane: deque() for lane in lanes}
         self._rows = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -55,16 +58,23 @@ class WriteQueue:
         """Add *record*; makes room by dropping the oldest of the least important records."""
         with self._changed:
             entry = Entry(next(self._numbers), record, done)
-            self._lanes[entry.lane].append(entry)
+            lane = self._lanes[entry.lane]
+            if entry.lane == _NEWEST_ONLY and lane:
+                self._rows -= lane.pop().rows
+            lane.append(entry)
             self._make_room(entry.rows)
             self._changed.notify()
 
     def put_back(self, entries: list[Entry]) -> None:
         """Return *entries* that could not be written to the front."""
         with self._changed:
+            rows = 0
             for entry in reversed(entries):
-                self._lanes[entry.lane].appendleft(entry)
-            self._make_room(sum(entry.rows for entry in entries))
+                lane = self._lanes[entry.lane]
+                if entry.lane != _NEWEST_ONLY or not lane:
+                    lane.appendleft(entry)
+                    rows += entry.rows
+            self._make_room(rows)
 
     def take(self, timeout_s: float) -> list[Entry]:
         """All that is there, once there is something or *timeout_s* have passed."""

@@ -31,7 +31,7 @@ class GatedNetwork(TacticalNetwork):
         self, network: Network, now: Instant, settings: TacticalSettings | None = None
     ) -> None:
         super().__init__(network, now, settings)
-        self._by_name = {site.control.site.name: site.control for site in self.sites}
+        self._by_name = {site.site.name: site.control.tactical for site in self.sites}
         inside = inner_area(network, self.links)
         gates = gates_of(inside, self.links)
         self._inside = [self._by_name[name] for name in sorted(inside)]

@@ -53,6 +53,11 @@ class Program:
         while line := await stream.readline():
             self.lines.append(line.decode().rstrip())
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def send(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)

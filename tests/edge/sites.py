@@ -58,7 +58,7 @@ def write_site(folder: Path, text: str, *names: str) -> Path:
     return path
 
 
-def make_certificates(folder: Path, *names: str) -> None:
+def make_certificates(folder: Path, *names: str, days: int = 2) -> None:
     """ca.pem, and NAME.pem and NAME.key for each of *names*, also good for 127.0.0.1."""
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     _openssl(folder, "req", "-x509", *key, "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
@@ -69,7 +69,8 @@ def make_certificates(folder: Path, *names: str) -> None:
         _openssl(
             folder,
             *("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key"),
-            *("-CAcreateserial", "-days", "2", "-extfile", "names.cnf", "-out", f"{name}.pem"),
+            *("-CAcreateserial", "-days", str(days)),
+            *("-extfile", "names.cnf", "-out", f"{name}.pem"),
         )
 
 

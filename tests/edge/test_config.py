@@ -1,5 +1,6 @@
 import dataclasses
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from controller import plan_json
 from edge import config, links_json
+from edge.certificates import authorities_out_of_date
 from edge.errors import ConfigError
 from edge.settings import CABINETS_MAX
 from edge.toml_lines import key_lines, line_of
@@ -44,6 +46,8 @@ def test_a_whole_file_is_read_with_everything_that_it_names(tmp_path):
     (tmp_path / "links.json").write_text(links_json.to_json(links))
     (tmp_path / "orders.key").write_text(KEY)
     (tmp_path / "old.key").write_text("ab" * 32)
+    for name in ("orders.key", "old.key"):
+        (tmp_path / name).chmod(0o600)
     tls = 'ca_file = "ca.pem"\ncert_file = "north-1.pem"\nkey_file = "north-1.key"\n'
     text = (
         'name = "north-1"\n[store]\npath = "edge.db"\nevents_days = 3\n'
@@ -85,11 +89,8 @@ CASES = {
     "an unknown setting of a line": (
         *("tcp://127.0.0.1:1502", "rtu:///dev/ttyS0?buad=9600", "link =", "unknown buad"),
     ),
-    "everybody on a line": (
-        'link = "tcp://127.0.0.1:1502"\nunit = 1',
-        'link = "rtu:///dev/ttyS0"\nunit = 0',
-        *("[[cabinet]]", "unit 0 means everybody"),
-    ),
+    "unit 0, which is everybody": ("unit = 1", "unit = 0", "unit =", "at least 1"),
+    "an empty name": ('name = "J1"', 'name = ""', 'name = ""', "is empty"),
     "TLS without certificates": ("tcp://127.0.0.1:1502", "tls://x", "link =", "[link_tls]"),
     "a file that is not there": ("J1.site.json", "J7.site.json", "site_file", "there is no file"),
     "the site of another cabinet": (
@@ -99,6 +100,7 @@ CASES = {
     "a broker that is none": ("mqtt://", "http://", "url =", "is no broker"),
     "a password in the URL": ("mqtt://127", "mqtt://me:pw@127", "url =", "password_file"),
     "TLS without an authority": ("mqtt://", "mqtts://", "[broker]", "mqtts needs ca_file"),
+    "a store where no file can be": ('"edge.db"', '"/proc/x.db"', "path =", "no file can be made"),
     "a store in no folder": ('"edge.db"', '"/no/such/edge.db"', "path =", "there is no folder"),
     "an unknown table": ("[store]", "[storage]\nx = 1\n[store]", "[storage]", 'mean "store"'),
 }
@@ -170,6 +172,25 @@ def test_certificates_are_tried(tmp_path):
     }
 
 
+def test_a_certificate_that_has_expired_is_named_and_keeps_nobody_from_controlling(tmp_path):
+    make_certificates(tmp_path, "old", days=-1)
+    make_certificates(tmp_path, "edge")
+    tls = '[link_tls]\nca_file = "ca.pem"\ncert_file = "{0}.pem"\nkey_file = "{0}.key"\n'
+    for name, expired in (("old", True), ("edge", False)):
+        path = write_site(tmp_path, HEAD + tls.format(name) + cabinet_table("J1"), "J1")
+        found = [each for each in config.load(path).remarks if "expired" in each]
+        assert len(found) == expired
+        if expired:
+            assert f"cert_file: the certificate {tmp_path / 'old.pem'} has expired" in found[0]
+
+
+def test_an_authority_that_has_expired_is_named(tmp_path):
+    make_certificates(tmp_path, "edge")
+    now_s = time.time()
+    assert not authorities_out_of_date(tmp_path / "ca.pem", now_s)
+    assert authorities_out_of_date(tmp_path / "ca.pem", now_s + 3 * 86_400) == "has expired"
+
+
 def test_a_file_that_can_not_be_read_at_all(tmp_path):
     (only,) = faults(tmp_path / "none.toml")
     assert "No such file" in only.message
@@ -183,6 +204,12 @@ def test_a_file_that_can_not_be_read_at_all(tmp_path):
     assert "UTF-8" in only.message
     path.write_text("")
     assert {each.where for each in faults(path)} == {"name", "cabinet"}
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path):
+    path = write_site(tmp_path, HEAD + cabinet_table("J1"), "J1")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert config.load(path).name == "north-1"
 
 
 def test_an_edge_needs_neither_store_nor_broker_but_what_is_sent_has_to_wait_somewhere(tmp_path):
@@ -204,14 +231,38 @@ def test_greens_that_the_site_can_not_have(tmp_path):
     (only,) = config.load(write_site(tmp_path, good, "J1")).cabinets
     assert only.keep_order
     assert only.greens_s == {"A": (5.0, 30.5)}
-    for wrong in ("{ Z = [5, 30] }", "{ A = [-1, 30] }", "{ A = [5] }"):
-        path = write_site(tmp_path, good.replace("{ A = [5, 30.5] }", wrong), "J1")
-        assert {each.line for each in faults(path)} == {line_with(path, "greens_s")}
+
+
+GREENS = {
+    "{ Z = [5, 30] }": "there is no stage Z at J1 (known: A, B",
+    "{ A = [-1, 30] }": "the shortest green, -1 s, is outside 0..600 s",
+    "{ A = [5] }": "two numbers are needed",
+    "{ A = [5, 30, 9] }": "two numbers are needed, the shortest and the longest green; here are 3",
+    '{ A = "long" }': "such as [8, 45]",
+    "{ A = [true, 30] }": "such as [8, 45]",
+    "{ A = [45, 8] }": "the shortest green, 45 s, is above the longest, 8 s",
+    "{ A = [5, 601] }": "the longest green, 601 s, is outside 0..600 s",
+    "{ A = [5, nan] }": "the longest green, nan s, is outside",
+    "{ A = [0, 1] }": "the longest green, 1 s, is below the",
+    "{ A = [30.2, 30.8] }": "no whole second",
+    "7": "not a table",
+}
+
+
+@pytest.mark.parametrize("wrong", GREENS)
+def test_greens_that_nobody_can_have_are_named_once(wrong, tmp_path):
+    text = HEAD + cabinet_table("J1") + f"greens_s = {wrong}\n"
+    path = write_site(tmp_path, text, "J1")
+    (only,) = faults(path)
+    assert only.line == line_with(path, "greens_s")
+    assert GREENS[wrong] in only.message
+    for foreign in ("Input should", "Tuple", "validation", "bounds 0"):
+        assert foreign not in only.message
 
 
 def test_more_cabinets_than_one_edge_takes(tmp_path):
     tables = "".join(
-        cabinet_table("J1").replace("unit = 1", f"unit = {k % 247}").replace('"J1"', f'"J{k}"')
+        cabinet_table("J1").replace("unit = 1", f"unit = {1 + k % 247}").replace('"J1"', f'"J{k}"')
         for k in range(CABINETS_MAX + 1)
     )
     path = write_site(tmp_path, HEAD + tables, "J1")
@@ -226,6 +277,31 @@ def test_remarks_are_no_errors(tmp_path):
     assert "chmod 600" in remarks
     assert "not coordinated" in remarks
     assert "every order is refused" in remarks
+
+
+def test_every_secret_that_others_can_read_is_a_remark(tmp_path):
+    make_certificates(tmp_path, "north-1")
+    (tmp_path / "orders.key").write_text(KEY)
+    (tmp_path / "next.key").write_text(KEY)
+    (tmp_path / "password").write_text("secret")
+    text = (
+        'name = "north-1"\n[store]\npath = "edge.db"\n[broker]\nurl = "mqtts://127.0.0.1:8883"\n'
+        'ca_file = "ca.pem"\ncert_file = "north-1.pem"\nkey_file = "north-1.key"\n'
+        'username = "north-1"\npassword_file = "password"\n'
+        'orders_key_file = "orders.key"\norders_next_key_file = "next.key"\n'
+        '[link_tls]\nca_file = "ca.pem"\ncert_file = "north-1.pem"\nkey_file = "links.key"\n'
+    )
+    (tmp_path / "links.key").write_bytes((tmp_path / "north-1.key").read_bytes())
+    path = write_site(tmp_path, text + cabinet_table("J1"), "J1")
+    secrets = ("north-1.key", "password", "orders.key", "next.key", "links.key", "J1.key")
+    for name in secrets:
+        (tmp_path / name).chmod(0o640)
+    remarks = config.load(path).remarks
+    for name in secrets:
+        assert [each for each in remarks if f"/{name}: chmod 600" in each], (name, remarks)
+    for name in secrets:
+        (tmp_path / name).chmod(0o600)
+    assert not config.load(path).remarks
 
 
 @pytest.mark.parametrize(

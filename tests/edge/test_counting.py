@@ -1,11 +1,13 @@
+import contextlib
 import sqlite3
 
 from controller.clock import Instant
 from controller.detection import SiteReadings
 from edge.alarms import Alarms
-from edge.counting import MinuteCounter
-from edge.records import Count, MinuteCounts
+from edge.counting import SAVE_MS, MinuteCounter
+from edge.records import Count, CountsSoFar, MinuteCounts
 from edge.store import Retention, Store
+from edge.write_queue import WriteQueue
 from tests.controller.crossroads import crossroads
 
 SITE = crossroads(name="J1")
@@ -76,3 +78,70 @@ def test_counts_that_come_in_two_parts_are_added(tmp_path):
     store.close()
     with sqlite3.connect(tmp_path / "edge.db") as db:
         assert db.execute("SELECT * FROM counts").fetchall() == [(5, 1, 7, 2_010, 10_000)]
+
+
+def kept(path):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        query = "SELECT minute - ?, entered, occupied_ms, missing_ms FROM counts JOIN names ON id ="
+        found = db.execute(f"{query} detector WHERE name = 'J1/loop NS' ORDER BY minute", (MINUTE,))
+        return found.fetchall()
+
+
+def test_a_daemon_that_is_killed_loses_a_few_seconds_and_counts_none_twice(tmp_path):
+    path = tmp_path / "edge.db"
+    for begin in (0, 30):  # killed twice within a minute, and the third sees its end
+        counter, store = MinuteCounter(), Store(path, Retention(), Alarms())
+        for second in range(begin, begin + 23):
+            assert counter.turn(at(second)) is None
+            counter.add("J1", SITE, readings((1, True), None, None, None), 1_000)
+            so_far = counter.so_far(at(second))
+            assert (so_far is None) == (second % (SAVE_MS // 1_000) != 0)
+            if so_far is not None:
+                store.add(so_far)
+        store.close()  # and nobody handed out the minute
+    store = Store(path, Retention(), Alarms())
+    store.flush()
+    assert kept(path) == [(0, 42, 42_000, 0)]  # of 46 seconds
+    sent = [each for each in store.messages_after(0, 10) if each.kind == "counts"]
+    assert len(sent) == 2
+    store.add(MinuteCounts(MINUTE, {"J1": (Count("loop NS", 8, 8_000),)}))
+    store.close()
+    Store(path, Retention(), Alarms()).close()
+    assert kept(path) == [(0, 50, 50_000, 0)]
+
+
+def test_what_there_is_of_a_minute_goes_with_its_end(tmp_path):
+    path = tmp_path / "edge.db"
+    store = Store(path, Retention(), Alarms())
+    minute = MinuteCounts(MINUTE, {"J1": (Count("loop NS", 9, 9_000),)})
+    later = MinuteCounts(MINUTE + 1, {"J1": (Count("loop NS", 2, 2_000),)})
+    for record in (CountsSoFar(minute), minute, CountsSoFar(later)):
+        store.add(record)
+        store.flush()
+    store.close()
+    Store(path, Retention(), Alarms()).close()
+    assert kept(path) == [(0, 9, 9_000, 0), (1, 2, 2_000, 0)]
+
+
+def test_of_counts_that_wait_for_the_disk_only_the_newest_are_kept():
+    queue = WriteQueue()
+    minutes = [MinuteCounts(k, {}) for k in range(4)]
+    for each in minutes[:3]:
+        queue.put(CountsSoFar(each))
+    taken = queue.take(0)
+    assert [entry.record.counts for entry in taken] == [minutes[2]]
+    queue.put(CountsSoFar(minutes[3]))
+    queue.put_back(taken)
+    assert [entry.record.counts for entry in queue.take(0)] == [minutes[3]]
+    assert not queue.lost
+
+
+def test_counts_that_can_not_be_read_cost_nothing_else(tmp_path):
+    path = tmp_path / "edge.db"
+    Store(path, Retention(), Alarms()).close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("INSERT INTO meta VALUES ('counts so far', x'00')")
+    store = Store(path, Retention(), Alarms())
+    store.add(MinuteCounts(MINUTE, {"J1": (Count("loop NS", 9, 9_000),)}))
+    store.close()
+    assert kept(path) == [(0, 9, 9_000, 0)]

@@ -82,8 +82,9 @@ async def _faults(folder):
             wires["cut"].delay_s = 0.05  # slow, and still in time
             await asyncio.sleep(3.0)
             assert (await edge.rungs())["cut"] == ADAPTIVE
-            for box in (good, cut, garbled, frozen, killed):
+            for box in (good, cut, garbled, frozen):
                 assert (await box.status()).command is Command.SCHEDULE
+            await _until_on_a_schedule(killed)
             assert not edge.logged("rung", cabinet="good", after="coordinated")
             assert (await wrong.status()).schedule_no == 0
             assert any("other groups, stages or times" in line for line in edge.lines)
@@ -95,6 +96,13 @@ async def _faults(folder):
             assert not box.illegal, (box.name, box.illegal[:3])
         await _until_on_its_own_plan(good)
         await asyncio.gather(*(wire.close() for wire in wires.values()))
+
+
+async def _until_on_a_schedule(box):
+    """It starts up first: red until whoever was walking when it was killed is across."""
+    async with asyncio.timeout(30.0):
+        while (await box.status()).command is not Command.SCHEDULE:
+            await asyncio.sleep(0.1)
 
 
 async def _until_on_its_own_plan(box):

@@ -1,16 +1,23 @@
 """What the daemon keeps and tells of a turn, however long the turn took."""
 
 import asyncio
+import contextlib
+import sqlite3
 from types import SimpleNamespace
 
 from controller.clock import Instant
 from controller.detection import SiteReadings
+from controller.signals import Event
+from edge import store as store_module
 from edge.alarms import Alarms
 from edge.beat import Beat
 from edge.config import load
 from edge.counting import MINUTE_MS
 from edge.daemon import Daemon
+from edge.lockstep import BenchClock
 from edge.loop import RealClock
+from edge.records import Events
+from edge.retention import DAY_MS
 from edge.store import Retention, Store
 from tests.edge.sites import cabinet_table, write_site
 
@@ -56,3 +63,26 @@ def test_a_turn_without_end_is_told(tmp_path):
         await daemon.close(now)
 
     asyncio.run(main())
+
+
+def test_what_is_old_is_told_by_the_clock_of_the_turns(tmp_path, monkeypatch):
+    """In lock-step that is the bench's, whatever the computer shows."""
+    monkeypatch.setattr(store_module, "CHECKPOINT_S", 0.0)
+    site = write_site(tmp_path, 'name = "north-1"\n' + cabinet_table("J1"), "J1")
+    store = Store(tmp_path / "edge.db", Retention(events_days=2), Alarms())
+    now = Instant(25_200_000, 25_200_000)
+    daemon = Daemon(load(site), BenchClock(), Alarms(), store, lockstep=True)
+    store.add(Events(now.utc_ms, {"J1": [Event(now.utc_ms, 1, 1)]}))
+
+    def kept(beat):
+        daemon._tell(beat)
+        for _ in range(2):  # the second time, the house has been kept after the first
+            store.flush()
+        with contextlib.closing(sqlite3.connect(tmp_path / "edge.db")) as db:
+            return db.execute("SELECT count(*) FROM events").fetchone()[0]
+
+    assert kept(Beat(now)) == 1
+    later = now.after(3 * DAY_MS)
+    assert kept(Beat(later, clock_trusted=False)) == 1
+    assert kept(Beat(later)) == 0
+    store.close()

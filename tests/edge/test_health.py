@@ -16,6 +16,7 @@ from controller.clock import Instant
 from edge.alarms import Alarms
 from edge.errors import EdgeError
 from edge.health import CONNECTIONS_MAX, HEAD_BYTES_MAX, SILENCE_MS_MAX, HealthServer, Pulse
+from edge.lockstep import BenchClock, LockStepServer
 from edge.loop import RealClock, Ticker
 from edge.metrics import Metrics
 from edge.systemd import Notifier
@@ -116,6 +117,27 @@ def test_who_does_not_ask_properly_hurts_nobody(monkeypatch):
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("which", ["health", "lockstep"])
+def test_a_connection_that_is_open_at_the_end_leaves_no_traceback(which, caplog):
+    async def main():
+        if which == "health":
+            server = HealthServer("127.0.0.1", 0, alive=tuple, ready=tuple, metrics=bytes)
+        else:
+            server = LockStepServer("127.0.0.1", 0, BenchClock(), never)
+        await server.__aenter__()
+        port = server.port if which == "health" else int(server.address.split(":")[1])
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b'{"mono_ms": 1, "utc_ms": 1}\n')
+        await asyncio.sleep(0.1)
+
+    async def never(now):
+        await asyncio.Event().wait()
+
+    with caplog.at_level("ERROR", "asyncio"):
+        asyncio.run(main())
+    assert not caplog.records, caplog.text
+
+
 def test_a_port_that_is_taken_is_said():
     async def run():
         async with Served().server as first:
@@ -213,6 +235,12 @@ def test_the_unit_is_fed_more_often_than_its_watchdog_bites_and_keeps_trying():
     assert lines["Restart"] == "always"
     assert lines["StartLimitIntervalSec"] == "0"
     assert "greenband edge run" in lines["ExecStart"]
+
+
+def test_a_forbidden_system_call_is_refused_and_does_not_kill():
+    lines = SERVICE.splitlines()
+    assert "SystemCallErrorNumber=EPERM" in lines
+    assert lines.index("SystemCallErrorNumber=EPERM") > lines.index("[Service]")
 
 
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):

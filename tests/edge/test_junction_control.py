@@ -24,7 +24,7 @@ SECONDS = 200
 def test_announcements_over_the_wire_do_what_those_in_the_process_do(tmp_path):
     network = derive_network(two_crossroads(tmp_path))
     together, apart = TacticalNetwork(network, BEGIN), TacticalNetwork(network, BEGIN)
-    edges = [Exchange(apart.links, [site.control.neighbours]) for site in apart.sites]
+    edges = [Exchange(apart.links, [site.control.tactical.neighbours]) for site in apart.sites]
     streams = [
         days_readings(j.intersection, SECONDS, 3 + k) for k, j in enumerate(network.junctions)
     ]
@@ -51,7 +51,7 @@ def test_announcements_over_the_wire_do_what_those_in_the_process_do(tmp_path):
 def test_nothing_is_heard_of_who_is_silent(tmp_path):
     network = derive_network(two_crossroads(tmp_path))
     control = TacticalNetwork(network, BEGIN)
-    members = [site.control.neighbours for site in control.sites]
+    members = [site.control.tactical.neighbours for site in control.sites]
     members[0].full = ("a loop",)
     exchange = Exchange(control.links, members[:1])
     assert [each.site for each in exchange.carry(BEGIN)] == [members[0].site.name]
@@ -91,4 +91,18 @@ def test_a_walk_may_need_more_than_the_longest_green():
     site = crossroads()
     bounds = standing_bounds(site, {"A": (3.0, 4.0), "B": (5.0, float("inf"))})
     assert bounds.max_green_s == {"A": site.stage_minimum_ms(site.mask_of_stage["A"]) / 1_000}
-    assert standing_bounds(site, {"B": (5.0, float("inf"))}) is None
+    assert standing_bounds(site, {"B": (0.0, float("inf"))}) is None
+
+
+@pytest.mark.parametrize("most_s", [600.0, float("inf")])
+def test_a_shortest_green_holds_also_without_a_longest_one(most_s):
+    site = crossroads()
+    bounds = standing_bounds(site, {"B": (20.0, most_s)})
+    assert (bounds.min_green_s, bounds.max_green_s) == ({"B": 20.0}, {})
+    control = JunctionControl(site, plan(site.name), greens_s={"B": (20.0, most_s)})
+    assert in_force(control) == ({"B": 20.0}, {})
+
+
+def test_a_longest_green_is_never_made_longer_than_it_has_to_be():
+    bounds = standing_bounds(crossroads(), {"B": (5.0, 30.5)})
+    assert bounds.max_green_s == {"B": 30.0}

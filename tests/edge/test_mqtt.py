@@ -180,7 +180,7 @@ def test_orders_and_announcements_come_in_and_go_across(broker, tmp_path):
         async with north:
             await until(lambda: north.orders)
             assert set(north.orders) == {(topic, sign(claim(), KEY))}
-            assert north.store.accepted_orders()["J1", "plan"][0] == 7
+            assert north.store.accepted_orders()[0]["J1", "plan"][0] == 7
 
     asyncio.run(run())
 

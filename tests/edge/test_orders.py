@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from controller import plan_json
 from controller.clock import Instant
@@ -62,6 +63,36 @@ def test_a_signed_plan_passes():
     assert isinstance(order.content, TimingPlan)
 
 
+def test_a_plan_without_a_number_has_that_of_the_order():
+    content = plan_json.document(plan("J1"))
+    assert "sequence_no" not in content
+    order = gate().check(sign(claim(content=content), KEY), NOW_MS)
+    assert order.content == plan("J1", sequence_no=7)
+
+
+WORDS = {
+    "window: 5 is not an object": {"window": 5},
+    "window.begin_s is missing": {"window": {"stage": "A", "cycle_s": 90.0, "end_s": 30.0}},
+    'max_green_s.A: "10" is not a number': {"max_green_s": {"A": "10"}},
+    "max_green_s: [] is not an object": {"max_green_s": []},
+}
+
+
+@pytest.mark.parametrize("expected", WORDS)
+def test_what_is_wrong_with_bounds_is_said_in_our_words(expected):
+    with pytest.raises(OrderRefusedError) as refusal:
+        gate().check(sign(bounds_claim(**WORDS[expected]), KEY), NOW_MS)
+    assert str(refusal.value) == expected
+
+
+def test_what_is_wrong_with_an_order_is_said_in_our_words():
+    for text, expected in (("{}", "kind is missing"), ("[", "order: it is not JSON")):
+        mac = hmac.new(KEY, b"greenband order 1\n" + text.encode(), hashlib.sha256).hexdigest()
+        order = json.dumps({"schema": 1, "signed": text, "hmac_sha256": mac}).encode()
+        with pytest.raises(OrderRefusedError, match=expected):
+            gate().check(order, NOW_MS)
+
+
 def test_signed_bounds_pass_with_site_number_and_validity_of_the_order():
     order = gate().check(sign(bounds_claim(), KEY), NOW_MS)
     assert order.content == StrategicBounds(
@@ -90,7 +121,7 @@ def test_both_keys_count_while_they_are_changed():
 REFUSED = {
     "another site": (claim(site="J9"), "site"),
     "a kind that there is not": (claim(kind="reboot"), "kind"),
-    "too early": (claim(not_before_utc_ms=NOW_MS + 1), "validity"),
+    "a call that comes too early": (replace(call(), not_before_utc_ms=NOW_MS + 1), "validity"),
     "expired": (claim(not_after_utc_ms=NOW_MS), "validity"),
     "a plan of another site": (
         claim(content=plan_json.document(plan("J2", sequence_no=7))),
@@ -242,6 +273,17 @@ def test_an_order_that_the_cabinet_refuses_may_come_again():
     assert reply.body["reason"] == "J1 does not answer"
     assert not at.take(sign(claim(), KEY))
     assert at.desk.refused == 2
+
+
+def test_a_refused_order_is_logged_with_its_reason():
+    with capture_logs() as logs:
+        Desk(refuse="J1 does not answer").take(sign(claim(), KEY))
+    (line,) = logs
+    assert line["event"] == "order refused"
+    assert line["log_level"] == "warning"
+    assert (line["rule"], line["reason"]) == ("cabinet", "J1 does not answer")
+    assert line["topic"].endswith("orders/J1/plan")
+    assert line["sequence_no"] == 7
 
 
 def test_a_flood_of_forged_orders_does_not_fill_the_disk():

@@ -26,7 +26,8 @@ from edge.records import (
     Message,
     MinuteCounts,
 )
-from edge.store import DAY_MS, Retention, Store, prune
+from edge.retention import DAY_MS, prune
+from edge.store import Retention, Store
 from edge.write_queue import WriteQueue
 from tests.edge import store_writer
 
@@ -98,7 +99,7 @@ def test_everything_is_there_after_a_restart(opened, tmp_path):
     first_boot = store.boot
     store = opened()
     assert store.boot > first_boot
-    assert store.accepted_orders() == {("J1", "plan"): (7, b"x")}
+    assert store.accepted_orders() == ({("J1", "plan"): (7, b"x")}, 0)
     assert store.latest_plan("J1") == "new"
     assert store.latest_plan("J2") is None
     messages = store.messages_after(0, 10)
@@ -412,6 +413,20 @@ def test_what_is_old_goes_and_the_chain_holds(opened, tmp_path):
     store.flush()
     with sqlite3.connect(tmp_path / "edge.db") as db:
         assert audit_chain.verify(db) == 32
+
+
+def test_one_old_time_takes_nothing_with_it_and_hides_nowhere(opened, tmp_path):
+    store = opened()
+    store.add(events(300, UTC_MS))
+    store.add(events(1, UTC_MS - 20 * DAY_MS))
+    store.add(events(300, UTC_MS))
+    store.flush()
+    store.close()
+    db, _, _ = store_schema.open_database(tmp_path / "edge.db")
+    prune(db, Retention(events_days=10), UTC_MS)
+    left = db.execute("SELECT count(*), min(utc_ms) FROM events").fetchone()
+    db.close()
+    assert left == (600, UTC_MS)
 
 
 def test_two_edges_can_not_share_a_store(opened, tmp_path):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 
 import pytest
 
+from controller.clock import Instant
+from edge.junction_control import JunctionControl, standing_bounds
+from sim.controls.tactical import TacticalNetwork
 from sim.decisions import DecisionNote, Follower, Journal
 from sim.detector_faults import DetectorFaults, FaultKind
 from sim.network import derive_network
@@ -16,6 +20,7 @@ from sim.report.why import EXAMPLES, reasons
 from sim.results import ControlResult
 from sim.run import RunSpec, run_once
 from sim.scenario import load_scenario
+from tests.sim.networks import two_nodes_one_controller
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,19 @@ def test_every_change_of_the_run_is_told_in_order(told, scenario):
     assert all(re.match(pattern, note.why) for note in changes)
     greens = sum(green.greens for green in result.detail.greens)
     assert greens >= len(changes), "each told change lit at least one group"
+
+
+def test_the_bench_runs_the_control_of_the_roadside_and_the_greens_of_the_city(tmp_path):
+    network = derive_network(two_nodes_one_controller(tmp_path))
+    (junction,) = network.junctions
+    assert junction.keep_order
+    greens_s = ((5.0, 20.5),) * len(junction.shipped_greens_s)
+    network = replace(network, junctions=(replace(junction, shipped_greens_s=greens_s),))
+    (site,) = TacticalNetwork(network, Instant(0, 0)).sites
+    assert type(site.control) is JunctionControl
+    expected = standing_bounds(site.site, dict.fromkeys(junction.stage_greens_s, (5.0, 20.5)))
+    assert expected is not None
+    assert site.control.tactical._bounds.bounds == expected
 
 
 def test_another_junction_or_nobody_asking_tells_nothing(scenario):
