@@ -41,7 +41,7 @@ asyncio.run(main())
 """
 
 
-class _Asker(asyncio.Protocol):
+class Asker(asyncio.Protocol):
     """Sends bytes and waits for as many."""
 
     def __init__(self) -> None:
@@ -51,10 +51,12 @@ class _Asker(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See :class:`asyncio.Protocol`."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        """See :class:`asyncio.Protocol`."""
         self._heard += len(data)
         if self._done is not None and self._heard >= self._wanted:
             self._done.set_result(None)
@@ -83,7 +85,7 @@ async def _measure(rounds: int, folder: Path) -> dict[str, list[float]]:
     )
     assert echo.stdout is not None
     port = int(await echo.stdout.readline())
-    _, asker = await asyncio.get_running_loop().create_connection(_Asker, "127.0.0.1", port)
+    _, asker = await asyncio.get_running_loop().create_connection(Asker, "127.0.0.1", port)
     size = 2 * (STATUS.size + bank_registers(len(site.detectors))) + 9
     spent: dict[str, list[float]] = {name: [] for name in ("echo", "poll", "schedule", "upload")}
     async with running_device(folder, lockstep=False) as (_, ends):

@@ -28,7 +28,7 @@ from sim.hil.reference import Reference, ReferenceSpec
 from sim.hil.results import HilResult, Recovery, TraceCheck
 from sim.hil.spec import HilSpec
 from sim.hil.street import Street, StreetRecord
-from sim.hil.trace_check import check_trace, unseen_share
+from sim.hil.trace_check import OWN_CLOCK_MS, check_trace, unseen_share
 from sim.hil.watch import Watch
 from sim.network import Network
 from sim.simulation import sumo_version
@@ -91,7 +91,7 @@ class _Bench:
         plant = await raise_plant(spec, self._network, self._folder, self._programs, broker)
         street = self._street()
         injector = self._injector(plant)
-        watch = Watch({name: each.observer() for name, each in plant.virtual.items()})
+        watch = Watch(plant.observers())
         every_s = 1 if spec.faults else WATCH_EVERY_S
         drive = Drive(street, plant, self._network, injector, watch, every_s, on_progress)
         self._drive = drive
@@ -185,20 +185,22 @@ class _Bench:
             adaptive_share=watch.adaptive_share,
             trace=self._trace(run, reference, driven),
             latencies=driven.latencies,
+            faults=spec.faults,
             recoveries=tuple(self._recoveries(run, reference, watch)),
         )
 
     def _trace(self, run: StreetRecord, reference: StreetRecord, driven: Driven) -> TraceCheck:
         step_ms = round(self._spec.scenario.step_s * 1_000)
-        tick_ms = step_ms if self._spec.speed.lockstep else TICK_MS
+        lockstep = self._spec.speed.lockstep
+        tick_ms = step_ms if lockstep else OWN_CLOCK_MS
         sites = [junction.intersection for junction in self._network.junctions]
         pairs = list(zip(sites, driven.samples, strict=True))
         differs_s, where = _first_difference(run, reference, self._names)
         return TraceCheck(
             looks=sum(map(len, driven.samples)),
             unseen_share=0.0
-            if self._spec.speed.lockstep
-            else max(unseen_share(samples, tick_ms) for _, samples in pairs),
+            if lockstep
+            else max(unseen_share(samples, TICK_MS) for _, samples in pairs),
             violations=tuple(
                 each for site, samples in pairs for each in check_trace(site, samples, tick_ms)
             ),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import socket
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from edge.broker import EmbeddedBroker
+from edge.broker_check import check_broker
+from edge.errors import BrokerError
 from sim.hil.daemon import HOST, free_port
 from sim.hil.errors import HilError
 from sim.hil.spec import EMBEDDED, NO_BROKER
 
 PORT = 1883
-_CONNECT_S = 3.0
 
 
 @contextmanager
@@ -39,11 +40,13 @@ def _reachable(url: str) -> tuple[str, int]:
         host, port = "", 0
     if not host or parts.scheme != "mqtt":
         raise HilError(f"--broker {url}: give embedded, none, or mqtt://HOST:PORT")
-    try:
-        socket.create_connection((host, port), _CONNECT_S).close()
-    except OSError as error:
+    if parts.username is not None:
         raise HilError(
-            f"no broker answers at {url} ({error.strerror or error}): "
-            "start one, or take --broker embedded"
-        ) from None
+            f"--broker mqtt://{host}:{port}: the bench comes without name and password, "
+            "leave them out"
+        )
+    try:
+        asyncio.run(check_broker(host, port))
+    except BrokerError as error:
+        raise HilError(f"--broker {url}: {error}, or take --broker embedded") from None
     return host, port

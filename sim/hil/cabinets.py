@@ -16,11 +16,13 @@ from controller.intersection import Intersection
 from controller.signals import Outputs
 from firmware_bridge.client import CabinetClient
 from firmware_bridge.codec import decode
-from firmware_bridge.ends import TcpEnd
-from firmware_bridge.errors import BridgeError
+from firmware_bridge.codes import Flag
+from firmware_bridge.ends import SerialEnd, TcpEnd
+from firmware_bridge.errors import BridgeError, WrongDeviceError
 from firmware_bridge.field_client import FieldClient
 from firmware_bridge.line import Line
 from firmware_bridge.registers import LAMPS
+from firmware_bridge.status import CabinetStatus
 from sim.hil.errors import HilError
 from sim.hil.files import CabinetEntry, CabinetFiles, Papers
 from sim.hil.programs import Program, Programs
@@ -56,6 +58,9 @@ class Cabinet(Protocol):
 
     async def look(self) -> Sample | None:
         """Look at its lamps; None while there is nobody behind them."""
+
+    def observer(self) -> CabinetClient | None:
+        """Somebody who reads along and writes nothing; None where there is no room for one."""
 
     async def close(self) -> None:
         """Hang up."""
@@ -158,7 +163,7 @@ class VirtualCabinet:
         self._street = self._new_street()
 
     def observer(self) -> CabinetClient:
-        """Somebody who reads along and writes nothing."""
+        """See :class:`Cabinet`."""
         line = Line(TcpEnd(HOST, self.service_port), timeout_s=TIMEOUT_S)
         return CabinetClient(line, self._plug.unit, self._plug.site)
 
@@ -207,31 +212,38 @@ class ForeignCabinet:
     it is wired to their inputs, and its lamps are read where an edge reads them.
     """
 
-    def __init__(self, device: ForeignDevice, junction: Junction, files: CabinetFiles) -> None:
-        site = junction.intersection
+    def __init__(
+        self, device: ForeignDevice, junction: Junction, files: CabinetFiles, *, lockstep: bool
+    ) -> None:
         self.name = junction.id
         self.wired = device.field is not None
         self._junction = junction
         self.shown = Outputs(green=0, ending=0)
         self._device = device
         self._files = files
+        self._lockstep = lockstep
+        self._reader = self._new_reader()
         self._street: FieldClient | None = None
-        self._reader: CabinetClient | None = None
         if device.field is not None:
             line = Line(device.field, timeout_s=FOREIGN_TIMEOUT_S)
-            self._street = FieldClient(line, device.field_unit, site)
-        else:
-            line = Line(device.end, timeout_s=FOREIGN_TIMEOUT_S)
-            self._reader = CabinetClient(line, device.unit, site)
+            self._street = FieldClient(line, device.field_unit, junction.intersection)
 
     async def connect(self) -> None:
-        """Make sure that it is there, and controls this junction."""
+        """Make sure that it is there, controls this junction, and has the clock of this run."""
         try:
-            if self._reader is not None:
-                await self._reader.identify()
+            await self._reader.identify()
+            status = await self._reader.poll()
             await self.look()
+        except WrongDeviceError as error:
+            raise HilError(
+                f"--device for {self.name}: {error}: start it with the site file that --keep leaves"
+            ) from None
         except BridgeError as error:
             raise HilError(f"--device for {self.name}: {error}") from None
+        if wrong := clock_fault(status, lockstep=self._lockstep):
+            raise HilError(f"--device for {self.name}: {wrong}")
+        if self._street is not None:
+            await self._reader.line.close()  # a serial port is the daemon's alone from here on
 
     async def see(self, now: Instant, readings: SiteReadings) -> None:
         """See :class:`Cabinet`."""
@@ -249,7 +261,6 @@ class ForeignCabinet:
         if self._street is not None:
             found = await _look(self._street, self._device.field_unit)
         else:
-            assert self._reader is not None
             status = await self._reader.poll()
             found = Sample(status.now.mono_ms, status.outputs)
         self.shown = found.outputs
@@ -257,17 +268,37 @@ class ForeignCabinet:
 
     async def close(self) -> None:
         """See :class:`Cabinet`."""
-        line = self._street.line if self._street is not None else self._reader_line()
-        await line.close()
+        await self._reader.line.close()
+        if self._street is not None:
+            await self._street.line.close()
+
+    def observer(self) -> CabinetClient | None:
+        """See :class:`Cabinet`; a serial line has one master, which is the edge."""
+        return None if isinstance(self._device.end, SerialEnd) else self._new_reader()
 
     def entry(self, link: str = "") -> CabinetEntry:
         """What stands in ``site.toml``; *link* if the daemon takes another way to it."""
         device = self._device
         return CabinetEntry(self._junction, link or device.url, device.unit, self._files)
 
-    def _reader_line(self) -> Line:
-        assert self._reader is not None
-        return self._reader.line
+    def _new_reader(self) -> CabinetClient:
+        device = self._device
+        line = Line(device.end, timeout_s=FOREIGN_TIMEOUT_S)
+        return CabinetClient(line, device.unit, self._junction.intersection)
+
+
+def clock_fault(status: CabinetStatus, *, lockstep: bool) -> str:
+    """Why a cabinet with *status* can't be driven in *lockstep*, or not; empty if it can."""
+    if lockstep and Flag.LOCKSTEP not in status.flags:
+        return "it has a clock of its own: start it with --lockstep, or take --speed 1"
+    if not lockstep and Flag.LOCKSTEP in status.flags:
+        return "it has no clock of its own: start it without --lockstep, or take --speed lockstep"
+    if lockstep and status.now.mono_ms:
+        return (
+            f"it has run before, its clock is at {status.now.mono_ms / 1_000:g} s: "
+            "start it anew for each run in lock-step"
+        )
+    return ""
 
 
 async def _look(street: FieldClient, unit: int) -> Sample:

@@ -49,7 +49,8 @@ class Daemon:
         message = json.dumps({"mono_ms": now.mono_ms, "utc_ms": now.utc_ms})
         try:
             self._writer.write(message.encode() + b"\n")
-            line = await asyncio.wait_for(self._reader.readline(), ANSWER_S)
+            async with asyncio.timeout(ANSWER_S):
+                line = await self._reader.readline()
         except (OSError, TimeoutError):
             line = b""
         try:
@@ -68,7 +69,8 @@ class Daemon:
     async def rungs(self) -> dict[str, int]:
         """By cabinet, the rung of the ladder it is on (3: adaptive); empty if it can't be asked."""
         try:
-            text = await asyncio.wait_for(_get(self._http_port, "/metrics"), _ASK_S)
+            async with asyncio.timeout(_ASK_S):
+                text = await _get(self._http_port, "/metrics")
         except (OSError, TimeoutError, EOFError):
             return {}
         return {json.loads(f'"{name}"'): round(float(value)) for name, value in _RUNG.findall(text)}
@@ -113,7 +115,8 @@ class Daemon:
 
     async def _answers(self) -> bool:
         try:
-            await asyncio.wait_for(_get(self._http_port, "/healthz"), _ASK_S)
+            async with asyncio.timeout(_ASK_S):
+                await _get(self._http_port, "/healthz")
         except (OSError, TimeoutError):
             return False
         return True

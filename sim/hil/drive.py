@@ -18,7 +18,7 @@ from sim.hil.errors import HilError
 from sim.hil.injector import Injector
 from sim.hil.latencies import Changes, StepTimes
 from sim.hil.plant import Plant
-from sim.hil.results import Latency
+from sim.hil.results import BEHIND, Latency
 from sim.hil.street import Street
 from sim.hil.trace_check import Sample
 from sim.hil.watch import Watch
@@ -167,7 +167,7 @@ async def real_time(drive: Drive) -> Driven:
         await looks.end()
     wiring = drive.plant.wiring
     latencies = changes.latencies([] if wiring is None else wiring.exchanges())
-    behind = Latency.of("the street behind the clock", late)
+    behind = Latency.of(BEHIND, late)
     return Driven(drive.samples, (*latencies, behind), wall_s, 0.0)
 
 

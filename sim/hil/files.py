@@ -12,11 +12,13 @@ from pathlib import Path
 
 from controller import plan_json, site_json
 from edge import links_json
+from edge.junction_control import possible_greens
 from sim.hil.errors import HilError
 from sim.network import Junction, Network
 from sim.network.links_between import links_between
 
 CERTIFICATE_DAYS = 7
+INDEX = "index.tsv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,25 @@ class Papers:
 
 
 def write_cabinets(network: Network, folder: Path) -> dict[str, CabinetFiles]:
-    """Site, plan and key of every junction, by its id; names of files are numbers."""
-    found = {}
+    """Site, plan and key of every junction, by its id.
+
+    Names of files are numbers; :data:`INDEX` beside them says whose they are.
+    """
+    found, sites = {}, folder / "sites"
     for number, junction in enumerate(network.junctions):
-        found[junction.id] = _write_cabinet(junction, folder / "sites", number)
+        found[junction.id] = _write_cabinet(junction, sites, number)
+    _write_index(found, sites / INDEX)
     return found
+
+
+def _write_index(cabinets: Mapping[str, CabinetFiles], path: Path) -> None:
+    """Whose files they are: a junction may be called what no file can be."""
+    lines = ["junction\tsite\tsite with start-up flash and red\tplan\tkey\tlog"]
+    for name, files in cabinets.items():
+        log = files.state.with_suffix(".log")
+        names = (files.site, files.cold_site, files.plan, files.key, log)
+        lines.append("\t".join([name, *(each.name for each in names)]))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _write_cabinet(junction: Junction, folder: Path, number: int) -> CabinetFiles:
@@ -102,7 +118,8 @@ class CabinetEntry:
             "key_file": self.files.key,
         }
         if self.junction.keep_order:
-            values |= {"keep_order": True, "greens_s": _greens(self.junction)}
+            greens_s = possible_greens(self.junction.intersection, self.junction.stage_greens_s)
+            values |= {"keep_order": True, "greens_s": greens_s}
         return values
 
 
@@ -131,17 +148,6 @@ def write_site_toml(
     path = folder / "site.toml"
     path.write_text("\n".join(_table(head, values) for head, values in tables), encoding="utf-8")
     return path
-
-
-def _greens(junction: Junction) -> dict[str, tuple[float, float]]:
-    """By stage, the shortest and the longest green that the shipped program allows."""
-    found: dict[str, tuple[float, float]] = {}
-    entries = zip(junction.shipped_plan.stages, junction.shipped_greens_s, strict=True)
-    for entry, (least_s, most_s) in entries:
-        # A stage that comes twice may be as short as its shorter and as long as its longer one.
-        least, most = found.get(entry.stage, (least_s, most_s))
-        found[entry.stage] = (min(least, least_s), max(most, most_s))
-    return found
 
 
 def _table(head: str, values: Mapping[str, object]) -> str:

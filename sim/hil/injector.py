@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from controller.detection import SiteReadings
 from sim.detector_faults import DetectorFaults, FaultyDetectors
@@ -16,6 +16,9 @@ from sim.hil.wiring import Wiring
 CLOCK_STEP_MS = 120_000
 BROKER_WIRE = " broker"
 """No junction is called so."""
+OnChange = Callable[[Fault, str, bool], None]
+"""Told of a fault at a junction: True when it begins, False when it is over and whoever was stopped
+is back."""
 _DETECTOR_FAULTS = {
     FaultKind.MISSING: DetectorFault.MISSING,
     FaultKind.STUCK_ON: DetectorFault.STUCK_ON,
@@ -36,6 +39,7 @@ class Injector:
         *,
         wait: bool,
         seed: int,
+        on_change: OnChange = lambda fault, junction, broken: None,
     ) -> None:
         self._faults = faults
         self._cabinets = cabinets
@@ -43,6 +47,7 @@ class Injector:
         self._wiring = wiring
         self._wait = wait
         self._seed = seed
+        self._on_change = on_change
         self._broken: dict[str, FaultyDetectors] = {}
         self._away: set[str] = set()
         self._shifts_ms: dict[str, int] = {}
@@ -86,6 +91,8 @@ class Injector:
         self, fault: Fault, junctions: Sequence[str], detectors: Mapping[str, int]
     ) -> None:
         kind = fault.kind
+        for name in junctions:
+            self._on_change(fault, name, True)
         if kind in LINK or kind is FaultKind.BROKER:
             await self._set_wires(fault, junctions, "cut" if kind not in LINK else kind.value)
         elif kind in DETECTORS:
@@ -108,26 +115,36 @@ class Injector:
 
     async def _mend(self, fault: Fault, junctions: Sequence[str]) -> None:
         kind = fault.kind
+        if kind is FaultKind.DAEMON:
+            await self._come_back(self._revive_daemon(fault, junctions))
+            return
+        if kind is FaultKind.KILL:
+            for name in junctions:
+                await self._come_back(self._revive(fault, name))
+            return
         if kind in LINK or kind is FaultKind.BROKER:
             await self._set_wires(fault, junctions, "")
         elif kind in DETECTORS:
             for name in junctions:
                 self._broken.pop(name, None)
-        elif kind is FaultKind.DAEMON:
-            await self._come_back(self._daemon.revive())
         elif kind is FaultKind.CLOCK:
             self._shift(fault, junctions, 0)
         else:
             for name in junctions:
-                if kind is FaultKind.FREEZE:
-                    self._cabinets[name].thaw()
-                    self._away.discard(name)
-                else:
-                    await self._come_back(self._revive(name))
+                self._cabinets[name].thaw()
+                self._away.discard(name)
+        for name in junctions:
+            self._on_change(fault, name, False)
 
-    async def _revive(self, name: str) -> None:
+    async def _revive(self, fault: Fault, name: str) -> None:
         await self._cabinets[name].revive()
         self._away.discard(name)
+        self._on_change(fault, name, False)
+
+    async def _revive_daemon(self, fault: Fault, junctions: Sequence[str]) -> None:
+        await self._daemon.revive()
+        for name in junctions:
+            self._on_change(fault, name, False)
 
     async def _set_wires(self, fault: Fault, junctions: Sequence[str], word: str) -> None:
         assert self._wiring is not None

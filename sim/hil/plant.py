@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from firmware_bridge.ends import TcpEnd
+from firmware_bridge.client import CabinetClient
+from firmware_bridge.ends import SerialEnd, TcpEnd
 from sim.hil.cabinets import BAUD, HOST, Cabinet, ForeignCabinet, Plug, VirtualCabinet
 from sim.hil.daemon import Daemon, free_port
 from sim.hil.errors import HilError
@@ -37,6 +38,11 @@ class Plant:
     virtual: Mapping[str, VirtualCabinet]
     daemon: Daemon
     wiring: Wiring | None
+
+    def observers(self) -> dict[str, CabinetClient]:
+        """By junction, somebody who reads along at its cabinet, wherever there is room for one."""
+        found = ((cabinet.name, cabinet.observer()) for cabinet in self.cabinets)
+        return {name: observer for name, observer in found if observer is not None}
 
     async def close(self) -> None:
         """End the daemon, and hang up everywhere."""
@@ -71,7 +77,9 @@ class _Building:
         for cabinet in virtual.values():
             cabinet.start()
         foreign = {
-            j.id: ForeignCabinet(self._foreign[j.id], j, self._files[j.id])
+            j.id: ForeignCabinet(
+                self._foreign[j.id], j, self._files[j.id], lockstep=self._spec.speed.lockstep
+            )
             for j in self._network.junctions
             if j.id in self._foreign
         }
@@ -163,6 +171,7 @@ class _Place:
 def check_spec(spec: HilSpec, names: Sequence[str]) -> None:
     """Raise :class:`HilError` for what can't be run at the junctions called *names*."""
     foreign = {device.junction for device in spec.devices}
+    serial = {each.junction for each in spec.devices if isinstance(each.end, SerialEnd)}
     for device in spec.devices:
         if device.junction not in names:
             raise HilError(
@@ -181,3 +190,7 @@ def check_spec(spec: HilSpec, names: Sequence[str]) -> None:
             )
         if fault.kind in PROGRAMS and hit & foreign:
             raise HilError(f"--fault {fault}: {min(hit & foreign)} is not the bench's to stop")
+        if fault.kind in LINK and hit & serial:
+            raise HilError(
+                f"--fault {fault}: the serial line of {min(hit & serial)} is yours, cut it by hand"
+            )

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sim import report as comparison_report
 from sim.hil.queue_chart import queue_chart
 from sim.hil.results import HilResult
-from sim.hil.wording import caution, headline, recovery_words
+from sim.hil.wording import caution, headline, recovery_words, unwatched
 from sim.report import charts, formatting
 from sim.report.writing import write_text
 
@@ -32,7 +32,7 @@ def render(result: HilResult, command: str) -> str:
         charts.Series(label, kind, [(second, delay_s) for second, delay_s, _ in record.delays])
         for (label, kind), record in zip(_DELAY_SERIES, records, strict=True)
     ]
-    faults = list(dict.fromkeys(each.fault for each in result.recoveries))
+    faults = list(dict.fromkeys(result.faults))
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -52,6 +52,7 @@ def render(result: HilResult, command: str) -> str:
         headline=headline(result),
         caution=caution(result),
         recovery_words=recovery_words,
+        unwatched=unwatched(result),
         delay_chart=charts.time_lines(series, "Mean delay by minute of departure"),
         series=series,
         queue_chart=queue_chart(result.run.standing, result.reference.standing, faults),

@@ -14,6 +14,10 @@ from sim.hil.trace_check import Violation
 from sim.metrics import percentile
 
 SCHEMA = 1
+BEHIND = "the street behind the clock"
+"""The latency by which the street was driven late in real time."""
+BEHIND_MAX_MS = 500.0
+"""With more the lamps of a second are no longer those that it was driven by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +101,13 @@ class HilResult:
     reference: StreetRecord
     wall_s: float
     """Of the simulated window alone, without starting and ending the programs."""
-    adaptive_share: float
-    """Part of the time of all cabinets of ours that they ran schedules of the edge."""
+    adaptive_share: float | None
+    """Part of the time of all cabinets that were watched that they ran schedules of the edge; None
+    if there was none: on a serial line nobody but the edge can ask."""
     trace: TraceCheck
     latencies: tuple[Latency, ...]
+    faults: tuple[Fault, ...] = ()
+    """All that was broken on purpose; ``recoveries`` are of the cabinets that were watched."""
     recoveries: tuple[Recovery, ...] = ()
 
     @property
@@ -108,6 +115,22 @@ class HilResult:
         """Whether lamps and mean delay are those of the reference, exactly."""
         same = self.run.result.delay_s == self.reference.result.delay_s
         return same and self.trace.differs_at_s is None
+
+    @property
+    def unwatched(self) -> tuple[tuple[Fault, str], ...]:
+        """Each fault with each junction that it hit while nobody watched the cabinet there."""
+        seen = {(each.fault, each.junction) for each in self.recoveries}
+        hit = (
+            (fault, name)
+            for fault in self.faults
+            for name in (self.junctions if fault.junction is None else (fault.junction,))
+        )
+        return tuple(pair for pair in hit if pair not in seen)
+
+    @property
+    def behind_ms(self) -> float:
+        """In real time, how far the street was behind the clock at its worst; else 0."""
+        return max((each.max_ms for each in self.latencies if each.name == BEHIND), default=0.0)
 
     @property
     def delay_change(self) -> float:

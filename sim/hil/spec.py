@@ -76,7 +76,8 @@ def parse_device(text: str) -> ForeignDevice:
     url, _, junction = text.rpartition("=")
     base, _, query = url.partition("?")
     given = dict(parse_qsl(query))
-    unit, field_unit = given.pop("unit", "1"), given.pop("field_unit", "1")
+    unit = given.pop("unit", "1")
+    field_unit = given.pop("field_unit", unit)
     field = given.pop("field", None)
     serial = "&".join(f"{name}={value}" for name, value in given.items())
     url = f"{base}?{serial}" if serial else base

@@ -4,7 +4,8 @@ Works on samples: the cabinet's clock and its lamps at each look. Between two lo
 have passed unseen; a change lies anywhere between them, and a time is only found too short if it
 was so however the change lay. With a look at every step of the cabinet nothing is left to guess.
 
-Flash, and a time without lamps, may cut anything off; what was lit counts as ended then.
+Flash, and a time without lamps, may cut anything off; what was lit counts as ended then, and the
+start-up red comes before the next green. How a trace begins is nobody's fault.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from controller.intersection import Intersection, SignalGroup
 from controller.signals import Outputs
 
 STANDSTILL_MS = 1_000
+OWN_CLOCK_MS = 1
+"""The shortest step of a cabinet with its own clock: one step may be late, the next in time."""
 _LONG_AGO_MS = -(1 << 40)
 
 
@@ -38,6 +41,7 @@ class Rule(Enum):
     ENDING = "a green is followed by its whole yellow or clearance, and red"
     INTERGREEN = "a green waits for the intergreen after every conflicting one"
     REVERT = "a red between two greens of a group lasts for its minimum"
+    RESTART = "after darkness and flash all is red for the start-up red before the first green"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,10 @@ class Violation:
 def check_trace(
     site: Intersection, samples: Sequence[Sample], tick_ms: int
 ) -> tuple[Violation, ...]:
-    """Every violation in *samples* of a cabinet of *site* that steps every *tick_ms*."""
+    """Every violation in *samples* of a cabinet of *site*, with no step shorter than *tick_ms*.
+
+    Where the change is between two looks that are further apart is not known.
+    """
     record = _Record(site, tick_ms)
     return tuple(
         Violation(rule, site.name, after.mono_ms, message)
@@ -87,6 +94,8 @@ class _Group:
     before: _Aspect = _Aspect.UNKNOWN
     since_ms: int = _LONG_AGO_MS
     green_end_ms: int = _LONG_AGO_MS
+    red_ms: int = 0
+    """The red that it needs before its next green."""
 
 
 class _Gap(NamedTuple):
@@ -129,6 +138,10 @@ class _Record:
             yield from _change(self._site.groups[i], record, aspect, gap)
             if record.aspect is _Aspect.GREEN:
                 record.green_end_ms = gap.earliest_ms
+            if aspect is _Aspect.FLASH and record.aspect is not _Aspect.UNKNOWN:
+                record.red_ms = self._site.opening_red_ms
+            elif aspect is _Aspect.GREEN:
+                record.red_ms = 0
             record.before, record.aspect = record.aspect, aspect
             record.since_ms = _LONG_AGO_MS if before is None else gap.earliest_ms
             if aspect is _Aspect.GREEN:
@@ -158,6 +171,9 @@ class _Record:
 def _change(group: SignalGroup, record: _Group, aspect: _Aspect, gap: _Gap) -> Iterator[Found]:
     """What is wrong with *group* going over to *aspect*."""
     was, lasted_ms = record.aspect, gap.latest_ms - record.since_ms
+    red_ms = lasted_ms if was is _Aspect.RED else gap.ms
+    if aspect is _Aspect.GREEN and red_ms < record.red_ms:
+        yield Rule.RESTART, f"{group.name} was red for {red_ms} ms after darkness or flash"
     if _Aspect.FLASH in (was, aspect) or was is _Aspect.UNKNOWN:
         return
     if was is _Aspect.GREEN:

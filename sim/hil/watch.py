@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,14 +19,17 @@ AFTER_S = 60
 """Queues of a fault take their time to dissolve: so long after it they still count as its own."""
 
 
-@dataclass(slots=True)
-class _Seen:
-    """The second, whether it ran a schedule, and the number of the last one it accepted."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """When it was looked at, whether it ran a schedule, and which was the last that it accepted.
 
-    second: int
+    Without an answer ``number`` and ``boot_no`` are -1.
+    """
+
+    at_s: float
     scheduled: bool
-    number: int
-    boot_no: int
+    number: int = -1
+    boot_no: int = -1
 
 
 @dataclass(slots=True)
@@ -34,7 +38,7 @@ class Watch:
 
     observers: Mapping[str, CabinetClient]
     _met: set[str] = field(default_factory=set)
-    _seen: dict[str, list[_Seen]] = field(default_factory=dict)
+    _seen: dict[str, list[Seen]] = field(default_factory=dict)
 
     async def look(self, second: int, away: Sequence[str]) -> None:
         """Look at all cabinets but those that are *away*: they run no schedule."""
@@ -42,12 +46,13 @@ class Watch:
         await asyncio.gather(*looks)
         for name in away:
             if name in self.observers:
-                self._note(name, _Seen(second, False, -1, -1))
+                self._note(name, Seen(second, scheduled=False))
 
     @property
-    def adaptive_share(self) -> float:
-        """Part of all looks at which a schedule of the edge was in force."""
-        return mean([each.scheduled for notes in self._seen.values() for each in notes])
+    def adaptive_share(self) -> float | None:
+        """Part of all looks at which a schedule of the edge was in force; None without any."""
+        looks = [each.scheduled for notes in self._seen.values() for each in notes]
+        return mean(looks) if looks else None
 
     def recovery(
         self, fault: Fault, junction: str, k: int, run: StreetRecord, reference: StreetRecord
@@ -56,15 +61,15 @@ class Watch:
         notes = self._seen.get(junction)
         if notes is None:
             return None
-        back = self._back(notes, fault)
-        back_s = back.second if back else len(run.standing)
+        back = first_back(notes, fault.end_s)
+        back_s = round(back.at_s) if back else len(run.standing)
         until_s = back_s + AFTER_S
-        left = [n for n in notes if fault.at_s <= n.second < back_s and not n.scheduled]
+        left = [n for n in notes if fault.at_s <= n.at_s < back_s and not n.scheduled]
         return Recovery(
             fault=fault,
             junction=junction,
             left_s=len(left),
-            back_s=None if back is None else back.second - fault.end_s,
+            back_s=None if back is None else back_s - fault.end_s,
             standing=mean([row[k] for row in run.standing[fault.at_s : until_s]]),
             reference_standing=mean([row[k] for row in reference.standing[fault.at_s : until_s]]),
         )
@@ -80,26 +85,36 @@ class Watch:
             if name not in self._met:
                 await client.identify()
                 self._met.add(name)
-            status = await client.poll()
+            self._note(name, await seen_by(client, second))
         except BridgeError:
-            self._note(name, _Seen(second, False, -1, -1))
-            return
-        scheduled = status.command is Command.SCHEDULE
-        self._note(name, _Seen(second, scheduled, status.schedule_no, status.boot_no))
+            self._note(name, Seen(second, scheduled=False))
 
-    def _note(self, name: str, seen: _Seen) -> None:
+    def _note(self, name: str, seen: Seen) -> None:
         self._seen.setdefault(name, []).append(seen)
 
-    def _back(self, notes: Sequence[_Seen], fault: Fault) -> _Seen | None:
-        """The first look after the fault at which a schedule runs that is newer than its end.
 
-        One that was sent before the fault goes on for its time to live, which proves nothing.
-        """
-        before = [n for n in notes if n.second < fault.end_s and n.number >= 0]
-        last = (before[-1].boot_no, before[-1].number) if before else (-1, -1)
-        for each in notes:
-            if each.second < fault.end_s or not each.scheduled:
-                continue
-            if each.boot_no != last[0] or each.number > last[1]:
-                return each
-        return None
+async def seen_by(client: CabinetClient, at_s: float) -> Seen:
+    """What *client* sees its cabinet run on; raises :class:`BridgeError`."""
+    status = await client.poll()
+    scheduled = status.command is Command.SCHEDULE
+    return Seen(at_s, scheduled, status.schedule_no, status.boot_no)
+
+
+def first_back(notes: Sequence[Seen], mended_s: float, steady_s: float = 0.0) -> Seen | None:
+    """The first look after *mended_s* at which a schedule runs that is newer than that moment.
+
+    One that was sent before goes on for its time to live, which proves nothing. At every look of
+    the *steady_s* that follow a schedule runs, too.
+    """
+    before = [n for n in notes if n.at_s < mended_s and n.number >= 0]
+    last = (before[-1].boot_no, before[-1].number) if before else (-1, -1)
+    lapse_s = math.inf
+    found = None
+    for each in reversed(notes):
+        if each.at_s < mended_s:
+            break
+        if not each.scheduled:
+            lapse_s = each.at_s
+        elif each.boot_no != last[0] or each.number > last[1]:
+            found = each if lapse_s > each.at_s + steady_s else found
+    return found

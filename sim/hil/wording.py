@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.hil.results import HilResult, Recovery
+from sim.hil.results import BEHIND_MAX_MS, HilResult, Recovery
 from sim.report.formatting import NARROW, count, number, signed
 
 SAME_SHARE = 0.02
@@ -24,18 +24,20 @@ def headline(result: HilResult) -> tuple[str, str]:
         )
     change = f"{signed(100 * result.delay_change)}{NARROW}%"
     text = f"{where}: {number(ours)} s of delay per vehicle, {number(theirs)} s in one process"
-    expected = result.recoveries or abs(result.delay_change) <= SAME_SHARE
+    expected = result.faults or abs(result.delay_change) <= SAME_SHARE
     return f"{text} ({change}).", "unclear" if expected else "worse"
 
 
 def caution(result: HilResult) -> str:
     """What the reader has to know before believing a figure; empty if nothing."""
     words = []
-    if result.lockstep and not result.equal and not result.recoveries:
-        at_s = result.trace.differs_at_s
+    if result.lockstep and not result.equal and not result.faults:
+        words.append(f"In lock-step without faults both runs have to be equal{_difference(result)}")
+    if result.behind_ms > BEHIND_MAX_MS:
+        behind_s = number(result.behind_ms / 1_000)
         words.append(
-            "In lock-step without faults both runs have to be equal"
-            + (f"; {result.trace.differs_where} differs from second {at_s} on." if at_s else ".")
+            f"The street was up to {behind_s} s behind the clock: this computer was too busy "
+            "for real time, and the delay says nothing."
         )
     if result.trace.unseen_share > 0:
         unseen = number(100 * result.trace.unseen_share, 2)
@@ -44,6 +46,37 @@ def caution(result: HilResult) -> str:
             "what was too short there may have been missed."
         )
     return " ".join(words)
+
+
+def _difference(result: HilResult) -> str:
+    at_s, where = result.trace.differs_at_s, result.trace.differs_where
+    if at_s is None:
+        return "."
+    text = f"; {where} differs from second {at_s} on."
+    if where in result.foreign:
+        text += (
+            " The cabinet there is yours: it needs site, plan and key of the bench, which --keep "
+            "leaves; site files for the street have a start-up flash, and differ from the begin."
+        )
+    return text
+
+
+def under_schedules(result: HilResult) -> str:
+    """How much of the time the edge's schedules were in force."""
+    if result.adaptive_share is None:
+        return "nobody could watch whose word the cabinets run on"
+    return f"{100 * result.adaptive_share:.1f} % of the time under the edge's schedules"
+
+
+def unwatched(result: HilResult) -> str:
+    """Which faults there are no figures of, and why; empty if there are of all."""
+    if not result.unwatched:
+        return ""
+    names = ", ".join(f"{fault} at {name}" for fault, name in result.unwatched)
+    return (
+        f"Broken, but without figures: {names}. "
+        "On a serial line nobody but the edge can ask a cabinet what it runs on."
+    )
 
 
 def recovery_words(recovery: Recovery) -> str:

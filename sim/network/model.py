@@ -123,6 +123,17 @@ class Junction:
     )
     """State strings by (green, ending) mask, filled as they are asked for."""
 
+    @property
+    def stage_greens_s(self) -> dict[str, tuple[float, float]]:
+        """By stage, the shortest and the longest green that the shipped program allows."""
+        found: dict[str, tuple[float, float]] = {}
+        entries = zip(self.shipped_plan.stages, self.shipped_greens_s, strict=True)
+        for entry, (least_s, most_s) in entries:
+            # A stage that comes twice may be as short as its shorter and as long as its longer one.
+            least, most = found.get(entry.stage, (least_s, most_s))
+            found[entry.stage] = (min(least, least_s), max(most, most_s))
+        return found
+
     def links_of_group(self, group: int) -> tuple[SignalLink, ...]:
         """The links that the group at position *group* lights."""
         return tuple(link for link in self.links if link.group == group)

@@ -7,7 +7,14 @@ import pytest
 from controller import site_json
 from edge.config import load
 from firmware_bridge.ends import SerialEnd, TcpEnd, TlsEnd
-from sim.hil.files import CabinetEntry, write_cabinets, write_links, write_papers, write_site_toml
+from sim.hil.files import (
+    INDEX,
+    CabinetEntry,
+    write_cabinets,
+    write_links,
+    write_papers,
+    write_site_toml,
+)
 from sim.network import derive_network
 
 
@@ -49,6 +56,20 @@ def test_the_daemon_reads_what_the_bench_writes(network, tmp_path, link, end):
     assert not cabinet.keep_order
     assert files.key.stat().st_mode & 0o077 == 0
     assert not any("chmod" in remark for remark in config.remarks)
+
+
+def test_an_index_says_whose_files_they_are(network, tmp_path):
+    files = write_cabinets(network, tmp_path)
+    head, *rows = (tmp_path / "sites" / INDEX).read_text().splitlines()
+    assert head.split("\t")[:2] == ["junction", "site"]
+    assert len(rows) == len(network.junctions)
+    for row, junction in zip(rows, network.junctions, strict=True):
+        name, *names = row.split("\t")
+        assert name == junction.id
+        mine = files[name]
+        log = mine.state.with_suffix(".log")
+        expected = (mine.site, mine.cold_site, mine.plan, mine.key, log)
+        assert [tmp_path / "sites" / each for each in names] == list(expected)
 
 
 def test_certificates_are_made_for_tls(network, tmp_path):

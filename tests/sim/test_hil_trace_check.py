@@ -1,5 +1,6 @@
 """The trace checker against traces of the real controller, and against sites that ask for more."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from controller.clock import Instant
 from controller.intersection import Stage, conflict_masks
 from controller.signals import Inputs, OperatorMode, Outputs
-from sim.hil.trace_check import Rule, Sample, check_trace, unseen_share
+from sim.hil.trace_check import OWN_CLOCK_MS, Rule, Sample, check_trace, unseen_share
 from tests.controller.crossroads import (
     BUTTON_EW,
     BUTTON_NS,
@@ -135,14 +136,47 @@ def test_a_green_cut_off_by_darkness_starts_the_intergreen():
     dark = Outputs(green=0, ending=0, flash=True)
     lit = [Sample(1_000, Outputs(1 << NS, 0)), Sample(9_000, Outputs(1 << NS, 0))]
     soon = [*lit, Sample(9_100, dark), Sample(12_000, Outputs(0, 0)), Sample(12_100, Outputs(2, 0))]
-    late = [*lit, Sample(9_100, dark), Sample(15_000, Outputs(0, 0)), Sample(15_100, Outputs(2, 0))]
-    assert rules_broken(SITE, soon) == {Rule.INTERGREEN}
+    late = [*lit, Sample(9_100, dark), Sample(12_000, Outputs(0, 0)), Sample(22_100, Outputs(2, 0))]
+    assert rules_broken(SITE, soon) == {Rule.INTERGREEN, Rule.RESTART}
     assert rules_broken(SITE, late) == set()
+
+
+def test_the_red_after_a_restart_is_checked_and_the_beginning_is_not():
+    """A cabinet that comes back green out of darkness is caught; a trace may begin so."""
+    dark, red, green = Outputs(0, 0, flash=True), Outputs(0, 0), Outputs(1 << EW, 0)
+    assert SITE.opening_red_ms == 10_000
+
+    def looks(*shown):
+        return [Sample(at_ms, outputs) for at_ms, outputs in shown]
+
+    before = looks((1_000, red), (30_000, dark))
+    for shown in (
+        looks((40_000, dark), (40_100, green)),
+        looks((40_000, dark), (40_100, red), (50_000, red), (50_000, green)),
+    ):
+        assert rules_broken(SITE, before + shown) == {Rule.RESTART}
+        assert rules_broken(SITE, shown) == set()
+    whole = looks((40_000, dark), (40_100, red), (50_000, red), (50_100, green))
+    assert rules_broken(SITE, before + whole) == set()
 
 
 @pytest.mark.parametrize("every", [2, 3, 7, 40])
 def test_what_was_not_looked_at_is_no_violation(every):
     assert check_trace(SITE, SAMPLES[::every], 100) == ()
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 7])
+def test_a_cabinet_whose_steps_come_late_breaks_no_rule(every):
+    """Steps that follow a late one come early: what was between two looks may be anywhere there."""
+    rng = random.Random(3)
+    steps = []
+    for k in range(3_000):
+        at_ms = k * 100 + rng.randrange(90)
+        seen = Inputs(occupied=EVERYBODY, plan=plan(SITE))
+        steps.append((Instant(5_000 + at_ms, UTC_MS + at_ms), seen))
+    samples = [Sample(shown.now.mono_ms, shown.outputs) for shown in run(SITE, steps)][::every]
+    assert check_trace(SITE, samples, OWN_CLOCK_MS) == ()
+    assert Rule.MIN_GREEN in rules_broken(longer(min_green_ms=60_000), samples, OWN_CLOCK_MS)
 
 
 def test_the_share_of_steps_that_nobody_looked_at():

@@ -13,6 +13,7 @@ from sim.hil.spec import HilSpec, parse_device, parse_speed
 from sim.scenario import Scenario
 
 NAMES = ("J1", "42")
+SERIAL = "rtu:///dev/ttyS0?unit=3&field=h:2"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_devices():
     assert device.field == TcpEnd("10.0.0.7", 1503)
     serial = parse_device("rtu:///dev/ttyS0?unit=2&baud=9600&field=tcp://h:1=42")
     assert serial.end == SerialEnd("/dev/ttyS0", 9_600)
-    assert (serial.junction, serial.unit) == ("42", 2)
+    assert (serial.junction, serial.unit, serial.field_unit) == ("42", 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,7 @@ def spec(speed="lockstep", devices=(), faults=()):
         (spec(devices=["tcp://h:1=J1"]), "clock of its own"),
         (spec("1", faults=["clock@3"]), "take --speed lockstep"),
         (spec(devices=["tcp://h:1?field=h:2=J1"], faults=["kill@3"]), "not the bench's to stop"),
+        (spec("1", [f"{SERIAL}=J1"], faults=["cut@3"]), "the serial line of J1 is yours"),
     ],
 )
 def test_what_can_not_be_run(wrong, said):
