@@ -55,6 +55,7 @@ def hil_document(result: HilResult) -> dict[str, Any]:
                 for each in trace.violations
             ],
         },
+        "faults": [str(fault) for fault in result.faults],
         "latencies": [asdict(each) for each in result.latencies],
         "recoveries": [_recovery(each) for each in result.recoveries],
     }

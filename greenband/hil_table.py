@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 from greenband.terminal import results
 
 if TYPE_CHECKING:
+    from rich.console import Console, JustifyMethod
     from rich.table import Table
 
     from sim.hil.results import HilResult
 
 
+WIDEST = 10_000
+
+
 def print_hil(result: HilResult) -> None:
     """Print *result*: what came out, the latencies, and the faults if there were any."""
-    from sim.hil.wording import caution, headline
+    from sim.hil.wording import caution, headline, under_schedules, unwatched
 
     console = results()
     console.print()
@@ -26,13 +30,23 @@ def print_hil(result: HilResult) -> None:
         f"{seconds:g} s in {result.wall_s:.1f} s",
         f"link {result.link}",
         f"broker {result.broker}",
-        f"{100 * result.adaptive_share:.1f} % of the time under the edge's schedules",
+        under_schedules(result),
         f"{result.trace.looks} looks at the lamps, {len(result.trace.violations)} broken rules",
     )
     console.print(" · ".join(facts), soft_wrap=True, markup=False)
-    console.print(_latencies(result))
+    _print_whole(console, _latencies(result))
     if result.recoveries:
-        console.print(_recoveries(result))
+        _print_whole(console, _recoveries(result))
+    if words := unwatched(result):
+        console.print(words, soft_wrap=True, markup=False)
+
+
+def _print_whole(console: Console, table: Table) -> None:
+    """In a file every row is one line, however long: names are there to be looked for."""
+    if not console.is_terminal:
+        room = console.options.update(max_width=WIDEST)
+        console.width = max(console.width, console.measure(table, options=room).maximum)
+    console.print(table)
 
 
 def _latencies(result: HilResult) -> Table:
@@ -66,5 +80,6 @@ def _table(*columns: str) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for k, name in enumerate(columns):
-        table.add_column(name, justify="left" if k == 0 else "right")
+        justify: JustifyMethod = "left" if k == 0 else "right"
+        table.add_column(name, justify=justify, overflow="fold")
     return table

@@ -64,6 +64,13 @@ class Wish:
             keep=self.keep,
         )
         check_spec(spec, names)
+        seconds = scenario.end_s - scenario.begin_s
+        for fault in spec.faults:
+            if fault.at_s >= seconds:
+                raise UsageError(
+                    f"--fault {fault}: the run is over after {seconds:g} s, "
+                    "seconds count from its begin"
+                )
         return spec, network
 
     def command(self) -> str:

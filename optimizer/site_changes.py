@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.intersection import Intersection, bits
+from controller.intersection import Intersection
 from optimizer.search_stages import NEVER_S, Integers, StageChanges
 
 YELLOW_USED_S = 2
@@ -80,7 +80,7 @@ class _Change:
 
     def stops_s(self, groups: int) -> int:
         """Until when a lane is served as before: its first group to end ends it."""
-        ends = [self._released_ms[i] for i in bits(groups) if i in self._released_ms]
+        ends = [end_ms for i, end_ms in self._released_ms.items() if groups >> i & 1]
         if ends:
             return min(ends) // 1000 + YELLOW_USED_S
         return NEVER_S if groups & self._before else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import signal
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import typer
 from controller import plan_json, site_json
 from controller.plan import check_plan
 from controller.violations import InvalidError
+from edge.outlet import Outlet
 from greenband.failures import UsageError, guarded
 from greenband.files import read_text
 
@@ -89,8 +89,12 @@ def device_command(
     ends = _ends(tcp, _tls_end(tls, (cert, key, ca)), serial, str(baud), parity)
     there = _site(site)
     cabinet = _cabinet(there, _plans(plan or [], there), state_dir, key_file, lockstep)
-    tell = _in_json(cabinet) if as_json else _in_words(cabinet)
-    asyncio.run(_serve(cabinet, ends, unit, _field_end(field), tell))
+    outlet = Outlet()
+    tell = _in_json(cabinet, outlet) if as_json else _in_words(cabinet, outlet)
+    try:
+        asyncio.run(_serve(cabinet, ends, unit, _field_end(field), tell))
+    finally:
+        outlet.close()
 
 
 async def _serve(
@@ -107,27 +111,21 @@ async def _serve(
     tell("stopped")
 
 
-def _in_words(cabinet: Cabinet) -> Tell:
+def _in_words(cabinet: Cabinet, outlet: Outlet) -> Tell:
     def tell(line: str) -> None:
         when = datetime.fromtimestamp(cabinet.now.utc_ms / 1_000, UTC)
         stamp = when.isoformat(timespec="milliseconds").removesuffix("+00:00")
-        _print(f"{stamp}Z {cabinet.site.name}: {line}")
+        outlet.print(f"{stamp}Z {cabinet.site.name}: {line}")
 
     return tell
 
 
-def _in_json(cabinet: Cabinet) -> Tell:
+def _in_json(cabinet: Cabinet, outlet: Outlet) -> Tell:
     def tell(line: str) -> None:
         event = {"utc_ms": cabinet.now.utc_ms, "site": cabinet.site.name, "event": line}
-        _print(json.dumps(event, ensure_ascii=False))
+        outlet.print(json.dumps(event, ensure_ascii=False))
 
     return tell
-
-
-def _print(line: str) -> None:
-    """A full disk, or nobody who listens any more, is no reason to leave the lamps."""
-    with contextlib.suppress(OSError):
-        print(line, flush=True)
 
 
 def _cabinet(
@@ -159,10 +157,22 @@ def _cabinet(
 
 
 def _site(path: Path) -> Intersection:
+    text = read_text(path)
     try:
-        return site_json.from_json(read_text(path))
+        return site_json.from_json(text)
     except InvalidError as error:
+        if _is_read_by(plan_json.from_json, text):
+            raise UsageError(f"--site {path}: this is a plan file, give the site's") from None
         raise InvalidError(str(path), error.violations) from None
+
+
+def _is_read_by(reader: Callable[[str], object], text: str) -> bool:
+    """Whether *text* is a file of the other kind."""
+    try:
+        reader(text)
+    except InvalidError:
+        return False
+    return True
 
 
 def _plans(given: list[str], site: Intersection) -> DayPlans:
@@ -173,8 +183,11 @@ def _plans(given: list[str], site: Intersection) -> DayPlans:
         name, at, clock = each.rpartition("@")
         path, minute = (Path(name), _minute(each, clock)) if at else (Path(each), 0)
         try:
-            entries.append((minute, check_plan(plan_json.from_json(read_text(path)), site)))
+            text = read_text(path)
+            entries.append((minute, check_plan(plan_json.from_json(text), site)))
         except InvalidError as error:
+            if _is_read_by(site_json.from_json, text):
+                raise UsageError(f"--plan {path}: this is a site file, give a plan") from None
             raise InvalidError(str(path), error.violations) from None
     minutes = [minute for minute, _ in entries]
     if len(set(minutes)) != len(minutes):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -101,20 +100,36 @@ def _tell(line: str) -> None:
     print(line, flush=True)
 
 
-@app.command("init", epilog="Example:  greenband edge init site.toml")
+@app.command("init", epilog="Example:  greenband edge init site.toml --site sites/J1.site.json")
 @guarded
 def init_command(
     site: Annotated[Path, typer.Argument(metavar="SITE.TOML", help="Where to write it.")] = Path(
         "site.toml"
     ),
+    sites: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--site",
+            help="A cabinet of it, by its site file, with .plan.json and .key beside that; may be "
+            "repeated. Each is looked for on this computer, from port 1502 on.",
+            metavar="FILE",
+        ),
+    ] = None,
     as_json: AS_JSON = False,
 ) -> None:
-    """Write a site file with every key explained, to be adapted."""
+    """Write a site file with every key explained, to be adapted.
+
+    With --site it is one for these cabinets, without a broker.
+    """
+    from edge.first_site import example, for_sites
+
     if site.exists():
         raise UsageError(f"{site} is there already: give another name")
-    write_text(site, files("edge").joinpath("deploy", "site.toml").read_text(encoding="utf-8"))
+    write_text(site, for_sites(sites, site.parent) if sites else example())
     if as_json:
         print_json({"schema": 1, "file": str(site)})
+    elif sites:
+        say(f"{site} written, without a broker: greenband edge check {site}")
     else:
         say(f"{site} written: adapt it, then greenband edge check {site}")
 

@@ -17,9 +17,11 @@ import pytest
 
 from controller import plan_json, site_json
 from firmware_bridge.client import CabinetClient
-from firmware_bridge.ends import TcpEnd
+from firmware_bridge.ends import TcpEnd, TlsEnd
+from firmware_bridge.errors import LinkError
 from firmware_bridge.line import Line
 from firmware_bridge.store import SLOTS
+from sim.hil.files import write_papers
 from tests.firmware_bridge.rig import FACTORY, KEY, SITE, new_plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,6 +145,36 @@ def test_mbpoll_reads_it_as_the_docs_show(files):
         assert "[0]: \t18242\n[1]: \t1\n" in read.stdout
 
 
+def test_both_ends_say_that_the_edge_has_a_certificate_of_another_authority(files):
+    """The cabinet in what it prints, the edge in its error; and once, however often it tries."""
+    ours, theirs = write_papers(files / "ours"), write_papers(files / "theirs")
+    cert, key = ours.certificate("cabinet")
+    words = ("--tls", "127.0.0.1:0", "--cert", cert, "--key", key, "--ca", ours.authority)
+    with device(files, *map(str, words)) as running:
+        end = TlsEnd("127.0.0.1", running.port("tls"), *theirs.certificate("edge"), ours.authority)
+
+        async def ask():
+            line = Line(end)
+            client = CabinetClient(line, 1, SITE, KEY)
+            try:
+                for _ in range(3):
+                    with pytest.raises(LinkError) as said:
+                        await client.poll()
+                    yield str(said.value)
+                    await asyncio.sleep(1.1)
+            finally:
+                await line.close()
+
+        async def main():
+            return [text async for text in ask()]
+
+        for text in asyncio.run(main()):
+            assert "does not answer" in text and "it refuses this certificate" in text
+        running.line_with("tls: 127.0.0.1 is refused: its certificate is not accepted (")
+        assert running.stop() == 0
+    assert sum("is refused" in line for line in running.lines) == 1
+
+
 def test_a_port_that_is_taken(files, greenband):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -166,7 +198,8 @@ def test_a_port_that_is_taken(files, greenband):
         (["--tcp", "127.0.0.1:0", "--key-file", "none"], 1, "key file none: No such file"),
         (["--tcp", "127.0.0.1:0", "--key-file", "J1.plan.json"], 1, "is not a line of hexadecimal"),
         (["--tcp", "127.0.0.1:0", "--key-file", "short.key"], 1, "has 4 bytes, 16 is the least"),
-        (["--tcp", "127.0.0.1:0", "--plan", "J1.site.json"], 1, "J1.site.json is not valid"),
+        (["--tcp", "127.0.0.1:0", "--plan", "J1.site.json"], 2, "this is a site file"),
+        (["--tcp", "127.0.0.1:0", "--plan", "bare.json"], 1, "bare.json is not valid"),
         (["--tcp", "127.0.0.1:0", "--plan", "J1.plan.json@25:00"], 2, "'25:00' is no time of day"),
         (
             ["--tcp", "127.0.0.1:0", "--plan", "J1.plan.json", "--plan", "J1.plan.json"],
@@ -189,6 +222,7 @@ def test_a_port_that_is_taken(files, greenband):
 )
 def test_what_cannot_work_is_one_sentence(files, inline, monkeypatch, words, code, message):
     (files / "short.key").write_text("00112233")
+    (files / "bare.json").write_text("{}")
     data = plan_json.document(FACTORY.plan) | {"site": "elsewhere"}
     (files / "other.plan.json").write_text(json.dumps(data))
     monkeypatch.chdir(files)
@@ -208,6 +242,14 @@ def test_a_bad_site_file_is_named(files, inline, text, message):
     result = inline("device", "--site", files / "J1.site.json", "--tcp", "127.0.0.1:0")
     assert result.returncode == 1
     assert message in result.stderr
+
+
+def test_a_plan_file_in_the_sites_place_is_said_in_a_word(files, inline):
+    result = inline("device", "--site", files / "J1.plan.json", "--tcp", "127.0.0.1:0")
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"greenband: error: --site {files / 'J1.plan.json'}: this is a plan file, give the site's\n"
+    )
 
 
 def test_the_factory_plans_of_the_day(files):

@@ -1,6 +1,6 @@
 import json
 
-from tests.edge.sites import HEAD, cabinet_table, write_site
+from tests.edge.sites import HEAD, cabinet_table, write_cabinet_files, write_site
 
 
 def test_check_says_what_would_run(inline, tmp_path):
@@ -67,6 +67,30 @@ def test_init_writes_a_file_that_only_lacks_what_it_names(inline, tmp_path):
     assert again.returncode == 2
     assert "is there already" in again.stderr
     assert json.loads(inline("edge", "init", "two.toml", "--json").stdout)["file"] == "two.toml"
+
+
+def test_init_for_cabinets_at_hand_writes_a_file_that_runs(inline, tmp_path):
+    names = ("J1", 'the "old" bridge')
+    (tmp_path / "sites").mkdir()
+    for name, stem in zip(names, ("J1", "J2"), strict=True):
+        write_cabinet_files(tmp_path / "sites", name)
+        for suffix in ("site.json", "plan.json", "key"):
+            wanted = tmp_path / "sites" / f"{stem}.{suffix}"
+            (tmp_path / "sites" / f"{name}.{suffix}").rename(wanted)
+    words = [word for stem in ("J1", "J2") for word in ("--site", f"sites/{stem}.site.json")]
+    result = inline("edge", "init", "edge/site.toml", *words)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(inline("edge", "check", "edge/site.toml", "--json").stdout)
+    assert found["valid"], found
+    assert [each["name"] for each in found["cabinets"]] == list(names)
+    assert [each["link"] for each in found["cabinets"]] == [
+        "tcp 127.0.0.1:1502",
+        "tcp 127.0.0.1:1503",
+    ]
+    assert found["broker"] is None
+    wrong = inline("edge", "init", "three.toml", "--site", "sites/J1.plan.json")
+    assert wrong.returncode == 1
+    assert not (tmp_path / "three.toml").exists()
 
 
 def test_check_and_init_as_a_real_command(greenband, tmp_path):

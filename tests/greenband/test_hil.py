@@ -116,12 +116,57 @@ def site_files(crossing, tmp_path):
 
 
 def test_a_foreign_cabinet_in_a_junctions_place(greenband, crossing, site_files):
-    with _device(*site_files, "--lockstep") as (line, street):
-        device = f"tcp://127.0.0.1:{line}?unit=1&field=127.0.0.1:{street}=c"
-        words = ("--end", 60, "--broker", "none", "--device", device, "--json", "-")
+    with _device(*site_files, "--lockstep") as ports:
+        words = ("--end", 60, "--broker", "none", "--device", _with_field(*ports), "--json", "-")
         found = document(greenband("hil", crossing, *words))
+        again = greenband("hil", crossing, *words)
     assert found["foreign"] == ["c"]
     assert found["equal"]
+    assert found["adaptive_share"] > 0.8
+    assert again.returncode == 1
+    assert again.stderr.splitlines()[-1] == (
+        "greenband: error: --device for c: it has run before, its clock is at 59 s: "
+        "start it anew for each run in lock-step"
+    )
+
+
+def test_faults_of_a_foreign_cabinet_are_told_as_of_any_other(greenband, crossing, site_files):
+    with _device(*site_files, "--lockstep") as ports:
+        words = ("--end", 60, "--broker", "none", "--device", _with_field(*ports))
+        done = greenband("hil", crossing, *words, "--fault", "cut@20:15", "--report", "r.html")
+    assert done.returncode == 0, done.stderr
+    page = (crossing.parents[1] / "r.html").read_text()
+    assert "Nothing was broken" not in page
+    for text in (done.stdout, page):
+        assert "adaptive again after" in text
+
+
+def test_a_foreign_cabinet_that_starts_up_differs_and_is_told_why(greenband, crossing, site_files):
+    """Its site file is the street's, with start-up flash: the site is the same by its digest."""
+    cold = crossing.parents[1] / "sites" / "0.cold.site.json"
+    with _device("--site", cold, *site_files[2:], "--lockstep") as ports:
+        words = ("--end", 15, "--broker", "none", "--device", _with_field(*ports))
+        done = greenband("hil", crossing, *words)
+    assert done.returncode == 0, done.stderr
+    assert "c differs from second 0 on" in done.stdout
+    assert "have a start-up flash" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("clock", "speed", "said"),
+    [
+        ((), "lockstep", "it has a clock of its own: start it with --lockstep, or take --speed 1"),
+        (("--lockstep",), "1", "it has no clock of its own: start it without --lockstep"),
+    ],
+)
+def test_a_foreign_cabinet_with_the_wrong_clock(
+    greenband, crossing, site_files, clock, speed, said
+):
+    with _device(*site_files, *clock) as ports:
+        words = ("--speed", speed, "--broker", "none", "--device", _with_field(*ports))
+        done = greenband("hil", crossing, *words, "--json", "-")
+    assert done.returncode == 1
+    assert f"--device for c: {said}" in done.stderr.splitlines()[-1]
 
 
 def test_a_cabinet_of_hardware_is_read_over_its_line(greenband, crossing, site_files):
@@ -134,15 +179,39 @@ def test_a_cabinet_of_hardware_is_read_over_its_line(greenband, crossing, site_f
     assert found["trace"]["violations"] == []
 
 
-def test_a_cabinet_of_another_site_is_refused(greenband, site_files):
-    with _device(*site_files) as (line, _):
-        device = f"tcp://127.0.0.1:{line}=GS_cluster_357187_359543"
-        words = ("--speed", 1, "--broker", "none", "--device", device, "--json", "-")
-        done = greenband("hil", "cologne1", *words)
+@pytest.mark.parametrize("speed", ["1", "lockstep"])
+def test_a_cabinet_of_another_site_is_refused(greenband, site_files, speed):
+    """Also where its field port would take the detectors of any site."""
+    junction = "GS_cluster_357187_359543"
+    with _device(*site_files, *(("--lockstep",) if speed == "lockstep" else ())) as ports:
+        urls = [_with_field(*ports, junction=junction)]
+        if speed == "1":
+            urls.append(f"tcp://127.0.0.1:{ports[0]}={junction}")
+        for url in urls:
+            words = ("--speed", speed, "--broker", "none", "--device", url, "--json", "-")
+            done = greenband("hil", "cologne1", *words)
+            assert done.returncode == 1
+            last = done.stderr.splitlines()[-1]
+            assert last.startswith(f"greenband: error: --device for {junction}")
+            assert re.search(r"controls 'c' \(digest [0-9a-f]{12}\)", last)
+            assert re.search(rf"site file of '{junction}' \(digest [0-9a-f]{{12}}\)", last)
+            assert "running" not in done.stderr
+
+
+def test_a_broker_that_lets_nobody_in_is_said_at_the_start(greenband, crossing, tmp_path):
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    broker = Mosquitto(folder)
+    settings = folder / "mosquitto.conf"
+    settings.write_text(settings.read_text().replace("anonymous true", "anonymous false"))
+    with broker:
+        url = f"mqtt://127.0.0.1:{broker.port}"
+        done = greenband("hil", crossing, "--broker", url, "--json", "-")
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("greenband: error: --device for GS_cluster")
-    assert "controls 'c'" in last
+    assert last.startswith(f"greenband: error: --broker {url}: the broker at ")
+    assert "refuses whoever comes without name and password (not authorized)" in last
+    assert "running" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -150,9 +219,16 @@ def test_a_cabinet_of_another_site_is_refused(greenband, site_files):
     [
         (("--fault", "melt@1"), "unknown fault 'melt@1': choose from cut, ", 1),
         (("--fault", "cut@1:J9"), "no junction", 1),
+        (("--fault", "cut@9999999"), "--fault cut@9999999:20: the run is over after 120 s", 2),
+        (("--fault", "cut@120"), "the run is over after 120 s", 2),
+        (("--broker", "mqtt://me:pw@127.0.0.1:9"), "comes without name and password", 1),
         (("--link", "pigeon"), "--link pigeon: choose from tcp, tls, rtu", 2),
         (("--speed", "fast"), "give 1, another number", 1),
-        (("--broker", "mqtt://127.0.0.1:9"), "no broker answers at mqtt://127.0.0.1:9", 1),
+        (
+            ("--broker", "mqtt://127.0.0.1:9"),
+            "no broker answers at 127.0.0.1:9 (connection refused)",
+            1,
+        ),
         (("--broker", "http://x"), "give embedded, none, or mqtt://", 1),
         (("--device", "tcp://127.0.0.1:9=c"), "a cabinet with a clock of its own", 1),
         (("--speed", "1", "--device", "tcp://127.0.0.1:9=c"), "cannot be reached", 1),
@@ -205,6 +281,10 @@ def _wait_until(is_so, within_s=5.0):
     while not is_so():
         assert time.monotonic() < end_s
         time.sleep(0.05)
+
+
+def _with_field(line, street, *, junction="c"):
+    return f"tcp://127.0.0.1:{line}?unit=1&field=127.0.0.1:{street}={junction}"
 
 
 @contextmanager
