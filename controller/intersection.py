@@ -187,7 +187,7 @@ class Intersection:
 
     @cached_property
     def opening_red_ms(self) -> int:
-        """All-red before the first green: ``startup_red_ms``, and never below the longest intergreen.
+        """All-red before the first green: ``startup_red_ms``, at least the longest intergreen.
 
         Nobody knows what was lit when the power went: people may be half-way across, having walked
         until a moment ago. A site with neither flash nor red at its start has been running all day.
