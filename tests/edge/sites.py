@@ -27,7 +27,7 @@ def plan(site: str, **changes: object) -> TimingPlan:
 
 
 def write_cabinet_files(folder: Path, name: str) -> None:
-    site = crossroads(name=name)
+    site = crossroads(name=name, startup_red_ms=0)
     (folder / f"{name}.site.json").write_text(site_json.to_json(site))
     (folder / f"{name}.plan.json").write_text(plan_json.to_json(plan(name)))
     key = folder / f"{name}.key"

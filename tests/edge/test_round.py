@@ -166,7 +166,7 @@ async def _hung(folder):
         agent = found.daemon.agents[0]
         ended, read = [], agent.events.read
 
-        async def never(*_):
+        async def never(*_, **__):
             try:
                 await asyncio.Event().wait()
             finally:
@@ -205,7 +205,9 @@ async def _endless(folder):
         control.decide = endless
         with capture_logs():  # a traceback in colours takes longer than a cabinet waits
             await found.run(2)
-        assert found.rungs() == [Rung.COORDINATED, Rung.ADAPTIVE, Rung.ADAPTIVE]
+        first, *others = found.rungs()
+        assert first < Rung.ADAPTIVE
+        assert others == [Rung.ADAPTIVE] * 2
         assert "TimeoutError" in agent.why
         assert agent.control is not control
         await found.run(11)

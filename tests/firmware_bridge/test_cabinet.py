@@ -286,6 +286,7 @@ def test_without_a_plan_it_runs_isolated_and_actuated():
 
 def test_a_latched_conflict_is_reset_by_hand_and_by_nothing_on_the_line(street):
     fault = Fault("conflict", "NS is lit together with EW")
+    street.tick(8)
     state = street.cabinet.state
     monitor = state.monitor._replace(fault=fault)
     street.cabinet.state = state._replace(mode=Mode.LATCHED, monitor=monitor)

@@ -170,7 +170,7 @@ def test_a_line_that_cannot_keep_up_says_so_and_serves_all_alike(caplog):
         words = f"{line.end} cannot keep up: {line.load.round_s:.1f} s per round, 6 cabinets"
         assert line.overload == words
         turns = [len(times) for times in polled.values()]
-        assert max(turns) - min(turns) <= 2
+        assert max(turns) - min(turns) <= 4
         assert all(b - a < 4.0 for times in polled.values() for a, b in pairwise(times))
         # Schedules outlive the wait: every cabinet is controlled all the time.
         for device in devices:

@@ -54,6 +54,8 @@ def junction() -> Intersection:
     button = Detector(name="button", role=DetectorRole.PUSH_BUTTON, groups=("walk",))
     return Intersection(
         name="points",
+        startup_flash_ms=0,
+        startup_red_ms=8_000,
         groups=tuple(
             SignalGroup(name=name, kind=GroupKind.PEDESTRIAN, min_green_ms=7_000, ending_ms=8_000)
             if name == "walk"

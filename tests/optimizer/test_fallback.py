@@ -48,7 +48,7 @@ def test_a_lane_without_any_detector_is_still_served(lane):
     greens = _green_starts(moments, blind.site.group_index(lane))
     assert len(greens) >= 10
     assert max(m.unserved_s[lane] for m in moments) <= 150
-    assert {f.kind for f in control.faults()} == {"missing detector"}
+    assert "missing detector" in {f.kind for f in control.faults()}
     fixed = World(FLOWS)
     list(tactical_run(fixed, 1_800, None))
     assert blind.delay_s < fixed.delay_s, "one blind lane must not cost the whole gain"
