@@ -224,8 +224,10 @@ class Daemon:
         """What the store remembers of them, as soon as it can be read; then those now due."""
         store = self.store
         if not self.desk.knows and store is not None and store.boot:
-            store.on_begun_anew = self.desk.keep_again
-            self.desk.remember(*store.accepted_orders(), store.kept_orders())
+            kept = store.kept_orders()
+            if kept is not None:
+                store.on_begun_anew = self.desk.keep_again
+                self.desk.remember(*store.accepted_orders(), kept)
         self.desk.turn(now)
 
     def _try_out(self, order: Order) -> None:

@@ -131,12 +131,15 @@ class Store:
         """
         return dict(self._numbers.accepted), self._numbers.floor_utc_ms
 
-    def kept_orders(self) -> list[tuple[bytes, bool]]:
-        """What was signed of the orders in force and to come, and whether each has begun."""
+    def kept_orders(self) -> list[tuple[bytes, bool]] | None:
+        """What was signed of the orders in force and to come, and whether each has begun.
+
+        None while the database can't be read: not to know is not the same as none.
+        """
         query = "SELECT signed, begun FROM orders ORDER BY site, kind, sequence_no"
-        nothing: list[tuple[bytes, int]] = []
-        rows = self._read(lambda db: db.execute(query).fetchall(), nothing)
-        return [(signed, bool(begun)) for signed, begun in rows]
+        unknown: list[tuple[bytes, int]] | None = None
+        rows = self._read(lambda db: db.execute(query).fetchall(), unknown)
+        return None if rows is None else [(signed, bool(begun)) for signed, begun in rows]
 
     def latest_plan(self, cabinet: str) -> str | None:
         """The document of the last plan that was accepted for *cabinet*."""

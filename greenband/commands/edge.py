@@ -97,7 +97,9 @@ def run_command(
 
 
 def _tell(line: str) -> None:
-    print(line, flush=True)
+    """In one write: the log may go to the same file, and must not come between."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 @app.command("init", epilog="Example:  greenband edge init site.toml --site sites/J1.site.json")
