@@ -28,6 +28,7 @@ SOON_S = 10
 FREELY = 0.75
 """A lane that gets less than this part of its best rate is served badly."""
 LESS_DELAY = "less delay"
+FULL_STREET = "full street"
 PLAN_IN_FORCE = "plan in force"
 
 
@@ -44,11 +45,15 @@ class Grounds:
     """(L,) how long the first in each queue has waited."""
     assumed: int = 0
     """How many lanes run on assumed demand because none of their detectors works."""
+    no_room: tuple[int, ...] = ()
+    """Stages that end, and don't begin, as the short street after them is full."""
 
 
 def limit(grounds: Grounds) -> str:
     """The limit that decided, in a word or two; ``less delay`` where none did."""
     bound = grounds.result.bound
+    if bound is Bound.MAX_GREEN and grounds.problem.stage in grounds.no_room:
+        return FULL_STREET
     return LESS_DELAY if bound is Bound.NONE else bound.value
 
 
@@ -57,6 +62,9 @@ def explain(grounds: Grounds) -> str:
     parts = [_change(grounds) if _changes(grounds) else _stay(grounds)]
     if grounds.result.bound is Bound.MAX_WAIT:
         parts.append(_wait_limit(grounds))
+    if grounds.no_room:
+        names = ", ".join(grounds.site.stages[k].name for k in grounds.no_room)
+        parts.append(f"no room in the short street after {names}")
     closed = _closed(grounds)
     if closed:
         parts.append(f"strategic bounds close {closed}")
@@ -125,6 +133,8 @@ def _change(grounds: Grounds) -> str:
     site = grounds.site
     before = f"{site.stages[problem.stage].name} after {problem.green_s} s"
     text = f"change to {stage_in_words(site, result.next_stage)} from {before}: "
+    if limit(grounds) == FULL_STREET:
+        return text + "the street after it is full"
     if result.bound is Bound.MAX_GREEN:
         return text + "its maximum green is over"
     if result.bound is Bound.STRATEGIC:

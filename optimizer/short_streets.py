@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.clock import Instant
 from controller.intersection import Intersection
@@ -30,6 +31,14 @@ from optimizer.traffic.layout import Layout
 
 LENGTH_MAX_M = 40.0
 """Longer streets take what a minimum green sends."""
+SHORTEST_M = 15.0
+"""On longer streets two can wait and leave the junction behind them free."""
+SOON_S = 8
+"""Whoever is let go now comes to the end of such a street by then."""
+CLOSED_SHARE = 0.15
+"""Part of a lane's vehicles that makes it one that feeds a street."""
+CLOSED_MAX_MS = 60_000
+"""After that it is tried again: what is said of the street may be wrong."""
 SPACING_M = 7.5
 """Front to front of standing vehicles, generously: one too many stands in the junction."""
 WAITING_MAX_VEH = 10.0
@@ -68,22 +77,30 @@ class ShortStreets:
         self._queue = np.zeros(len(names))
         self._capacity = np.zeros((len(self._lanes), 0))
         self._planned_ms = 0
+        self._closed_since_ms: dict[str, int] = {}
 
     def avoided(self, stage_share: Floats) -> tuple[int, ...]:
-        """Stages in which a lane at the end of a short street gives way, and need not be served.
+        """Stages in which a lane at the end of the shortest gives way, and that can be spared.
 
         *stage_share* (stages, lanes): part of its saturation flow that each stage releases. Who
         finds no gap fills such a street at once. A stage stays if it alone serves some lane, or
         serves it without giving way.
         """
         found: list[int] = []
+        lengths_m = [link.length_m for link in self._ours.values()]
+        shortest = self._lanes[np.array(lengths_m) <= SHORTEST_M]
         better = np.where(stage_share >= stage_share.max(axis=0), stage_share, 0.0)
         for stage, share in enumerate(stage_share):
-            ours = share[self._lanes]
+            ours = share[shortest]
             rest = np.delete(better, [*found, stage], axis=0)
             if ((ours > 0.0) & (ours < 1.0)).any() and (rest > 0.0).any(axis=0).all():
                 found.append(stage)
         return tuple(found)
+
+    def full_lanes(self, queue: Floats) -> Integers:
+        """Positions of the lanes at the ends of streets that their *queue* (lanes,) fills."""
+        full: Integers = self._lanes[queue[self._lanes] >= self._stored_veh]
+        return full
 
     @property
     def any(self) -> bool:
@@ -140,6 +157,31 @@ class ShortStreets:
         share = np.array([pair[0] for pair in found]).reshape(len(found), len(self._queue))
         return share.T, np.array([pair[1] for pair in found]).reshape(len(found), horizon_s)
 
+    def closed(self, now: Instant) -> NDArray[np.bool_]:
+        """(lanes,) whose vehicles would soon stand in the junction, as their street is too short.
+
+        Nobody can hold back single vehicles of a green that runs, and two such junctions that send
+        each other one too many lock: these greens have to end, and not to begin.
+        """
+        closed = np.zeros(len(self._queue), dtype=bool)
+        for name, fed in self._fed.items():
+            if fed.length_m > SHORTEST_M or self._has_room_soon(now, name, fed.downstream):
+                self._closed_since_ms.pop(name, None)
+                continue
+            since_ms = self._closed_since_ms.setdefault(name, now.mono_ms)
+            if now.mono_ms - since_ms <= CLOSED_MAX_MS:
+                closed |= fed.share >= CLOSED_SHARE
+        return closed
+
+    def _has_room_soon(self, now: Instant, lane: str, downstream: str) -> bool:
+        """Whether one more will fit; also where nothing has been heard."""
+        heard = self._lately(now, downstream)
+        if heard is None or lane not in heard.rooms:
+            return True
+        room = heard.room_veh[heard.rooms.index(lane)]
+        age_s = max(0, (now.utc_ms - heard.start_utc_ms) // 1000)
+        return bool(room[min(age_s + SOON_S, len(room) - 1)] >= 1.0)
+
     def plan(self, now: Instant, changes: StageChanges, plan: Plan, rates: Floats) -> None:
         """What the *plan* from *now* on could let out of the streets that end here.
 
@@ -167,6 +209,7 @@ class _FedLane:
     """A lane at the end of a short street that begins here."""
 
     downstream: str
+    length_m: float
     share: Floats
     """(lanes,) part of the vehicles of each of ours that comes to it."""
 
@@ -179,7 +222,9 @@ def _fed_lanes(
         of_exit = share[exits.index(link.exit)] * link.share
         targets = Counter(ours for ours, _ in link.feeds)
         for ours, theirs in link.feeds:
-            fed = found.setdefault(theirs, _FedLane(link.downstream, np.zeros(len(names))))
+            fed = found.setdefault(
+                theirs, _FedLane(link.downstream, link.length_m, np.zeros(len(names)))
+            )
             if ours in names:
                 k = names.index(ours)
                 fed.share[k] += of_exit[k] / targets[ours]

@@ -8,7 +8,7 @@ loses its green is still served, and from when a lane that gets green is.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,16 @@ class StageRules:
     max_green_s: Sequence[int]
     order: Sequence[int] | None = None
     avoided: Collection[int] = ()
+
+    def closing(self, stages: Collection[int]) -> StageRules:
+        """The same, with *stages* ended after their minimum green, and avoided."""
+        if not stages:
+            return self
+        return replace(
+            self,
+            avoided=(*self.avoided, *stages),
+            max_green_s=[0 if k in stages else s for k, s in enumerate(self.max_green_s)],
+        )
 
 
 def site_changes(

@@ -50,6 +50,9 @@ FLOW_GAIN = 0.25
 """Of a review: the demand is a mean over about four minutes."""
 HELD_UP_MAX = 2.0
 """Vehicles of other lanes that each vehicle of a queue counts for at most."""
+FULL_STREET = 3.0
+"""Vehicles that each one of a queue counts for besides itself where it fills its street: it stands
+in the junction behind it, which may have no signals and nobody who keeps it free."""
 OVER_CAPACITY = 1.0
 WITHIN_CAPACITY = 0.95
 CHANGING = "change under way"
@@ -152,7 +155,7 @@ class TacticalControl:
             order=order,
             avoided=self._short.avoided(self.traffic.stage_share) if self._short else (),
         )
-        self._changes: dict[int, StageChanges] = {}
+        self._changes: dict[tuple[int, tuple[int, ...]], StageChanges] = {}
         self._bounds: BoundedChanges | None = None
         self._plan: Plan = ()
         self._planned_ms = 0
@@ -242,7 +245,8 @@ class TacticalControl:
         # Who walks now is no longer called, but has to clear the road before it goes on.
         walking = self._green & self.site.stage_masks[stage]
         pedestrians = (running.called | walking) & self.site.pedestrian_groups
-        changes = self._changes_for(pedestrians)
+        no_room = self._without_room(now, stage)
+        changes = self._changes_for(pedestrians, no_room)
         if self._bounds is not None:
             changes = self._bounds.at(now.utc_ms, stage, running.green_s, pedestrians)
         lanes = len(self.traffic.lanes)
@@ -283,7 +287,22 @@ class TacticalControl:
             result=result,
             wait_s=wait_s,
             assumed=self._assumed.count,
+            no_room=no_room,
         )
+
+    def _without_room(self, now: Instant, stage: int) -> tuple[int, ...]:
+        """The stages whose vehicles would stand in the junction: to be ended, and not begun.
+
+        Only where another than the running *stage* is left to go to, and any may follow any.
+        """
+        if self._short is None or self._rules.order is not None or self._bounds is not None:
+            return ()
+        lanes = self._short.closed(now)
+        if not lanes.any():
+            return ()
+        has_none = (self.traffic.stage_share[:, lanes] > 0.0).any(axis=1)
+        left = set(np.flatnonzero(~has_none).tolist()) - {stage, *self._rules.avoided}
+        return tuple(np.flatnonzero(has_none).tolist()) if left else ()
 
     def _exits(self, now: Instant, queue: Floats) -> tuple[Floats | None, Floats | None]:
         """What the exits can take that are not free; *queue* is told of those who wait to come.
@@ -307,11 +326,13 @@ class TacticalControl:
         if self._short is not None:
             self._short.note(self.traffic.forecast(1)[0])
 
-    def _changes_for(self, pedestrians: int) -> StageChanges:
-        changes = self._changes.get(pedestrians)
+    def _changes_for(self, pedestrians: int, no_room: tuple[int, ...] = ()) -> StageChanges:
+        key = pedestrians, no_room
+        changes = self._changes.get(key)
         if changes is None:
-            changes = site_changes(self.site, self._lane_groups, pedestrians, self._rules)
-            self._changes[pedestrians] = changes
+            rules = self._rules.closing(no_room)
+            changes = site_changes(self.site, self._lane_groups, pedestrians, rules)
+            self._changes[key] = changes
         return changes
 
     def _note_pedestrians(self, now: Instant, called: int) -> None:
@@ -338,7 +359,7 @@ class TacticalControl:
         return np.hstack([rates if room is None else rates * room, self._walk_rates])
 
     def _weights(self, wait_s: Floats, queue: Floats) -> Floats:
-        """(lanes and crossings,) those who have waited for long, or hold others up, count more."""
+        """(lanes and crossings,) more for who has waited long, holds up others, fills a street."""
         settings = self._settings
         weights = np.maximum(0.0, wait_s - settings.fair_after_s)
         weights /= 30.0
@@ -346,6 +367,10 @@ class TacticalControl:
         lanes = len(self.traffic.lanes)
         held_up = self.traffic.trapped / np.maximum(queue[:lanes], 1.0)
         weights[:lanes] += np.minimum(held_up, HELD_UP_MAX)
+        full = self.traffic.full_lanes()
+        if self._short is not None:
+            full[self._short.full_lanes(queue)] = True
+        weights[:lanes][full] += FULL_STREET
         if self._crossings:
             weights[lanes:] = settings.pedestrian_weight
         return weights

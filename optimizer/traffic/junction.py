@@ -281,14 +281,26 @@ class JunctionTraffic:
 
         Its entry detectors; where a street is too short for them, its advance detectors.
         """
-        stood = self._model.stood_on_s() >= FULL_AFTER_S
-        full = [name for name, here in zip(self._entry_names, stood, strict=True) if here]
-        if self._first_advance:
-            held = self._model.column("on_advance_s") >= SHORT_FULL_AFTER_S
-            for k, names in self._first_advance:
-                if held[k]:
-                    full += names
+        full = [self._entry_names[number] for number in self._full_sources()]
+        for lane, names in self._first_advance:
+            if self._is_advance_held(lane):
+                full += names
         return tuple(full)
+
+    def full_lanes(self) -> NDArray[np.bool_]:
+        """(lanes,) whether the street that ends there is full, as :meth:`full_entries` tells."""
+        full = np.zeros(len(self.lanes), dtype=bool)
+        for number in self._full_sources():
+            full[list(self.layout.sources[number].lanes)] = True
+        for lane, _ in self._first_advance:
+            full[lane] |= self._is_advance_held(lane)
+        return full
+
+    def _full_sources(self) -> NDArray[np.intp]:
+        return np.flatnonzero(self._model.stood_on_s() >= FULL_AFTER_S)
+
+    def _is_advance_held(self, lane: int) -> bool:
+        return bool(self._model.column("on_advance_s")[lane] >= SHORT_FULL_AFTER_S)
 
     @property
     def blocked(self) -> Floats:

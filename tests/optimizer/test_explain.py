@@ -9,7 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from optimizer.announcement import Announcement
 from optimizer.explain import explain, groups_in_words, limit, stage_in_words
+from optimizer.links import Link
 from optimizer.search import Bound
 from optimizer.tactical import TacticalControl, TacticalSettings
 from tests.optimizer.points import World, junction, shipped
@@ -91,6 +93,48 @@ def test_the_limit_that_binds_is_named():
     hurried = moments(300, max_wait_s=15.0)
     waited = [m for m in hurried if m.decision.limit == "maximum wait"]
     assert waited and all("bound by maximum wait" in m.decision.explain() for m in waited)
+
+
+STREET = Link(
+    upstream="points",
+    exit="e",
+    downstream="next",
+    approach="e",
+    travel_s=1.0,
+    length_m=12.0,
+    feeds=(("main 1", "e_0"), ("main 2", "e_1")),
+)
+
+
+def test_green_into_a_street_for_one_ends_when_it_is_full_and_begins_when_it_is_not():
+    full = {second for second in range(50, 500) if second % 90 >= 45}
+    world = World({lane: 2.0 * flow for lane, flow in FLOWS.items()})
+    control = TacticalControl(world.site, plan=shipped(world.site), links=(STREET,))
+
+    def tell(second, readings):
+        room = np.full((2, 60), 0.0 if second in full else 9.0)
+        now = world.now.utc_ms
+        control.neighbours.take(
+            Announcement(
+                site="next",
+                sequence_no=second + 1,
+                start_utc_ms=now,
+                rooms=("e_0", "e_1"),
+                room_veh=room,
+            )
+        )
+        return readings
+
+    ran = [m for m in tactical_run(world, 500, control, tell) if m.decision.grounds is not None]
+    closed = [m for m in ran if m.second in full]
+    assert not any(m.decision.changed and m.decision.target == 0 for m in closed)
+    assert not any(
+        m.running.stage == 0 and m.second - 1 in full for m in closed if m.running.green_s > 6
+    )
+    assert all("no room in the short street after 1" in m.decision.explain() for m in closed)
+    ended = [m for m in closed if m.decision.limit == "full street"]
+    assert all("the street after it is full" in m.decision.explain() for m in ended)
+    assert ended and any(m.decision.target == 0 for m in ran if m.second not in full)
 
 
 def test_infinite_costs_are_words_not_numbers(decided):

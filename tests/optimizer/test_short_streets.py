@@ -13,7 +13,7 @@ from optimizer.announcement import Announcement
 from optimizer.links import Link
 from optimizer.neighbours import Neighbourhood
 from optimizer.search import search
-from optimizer.short_streets import LENGTH_MAX_M, ShortStreets, capacity_veh
+from optimizer.short_streets import LENGTH_MAX_M, SHORTEST_M, ShortStreets, capacity_veh
 from optimizer.traffic.layout import layout_of
 from tests.optimizer.search_problems import changes_of, random_problem
 from tests.optimizer.test_neighbours import SITE
@@ -165,5 +165,41 @@ def test_nobody_has_to_give_way_at_the_end_of_a_short_street(stage_share, lanes,
     layout = replace(
         LAYOUT, lanes=tuple(replace(LAYOUT.lanes[0], name=f"lane {k}") for k in range(3))
     )
-    ours = ShortStreets(SITE, layout, (replace(INTO, feeds=feeds),), (), np.empty((0, 3)))
+    link = replace(INTO, feeds=feeds, length_m=SHORTEST_M)
+    ours = ShortStreets(SITE, layout, (link,), (), np.empty((0, 3)))
     assert ours.avoided(np.array(stage_share)) == avoided
+    longer = replace(link, length_m=SHORTEST_M + 1.0)
+    ours = ShortStreets(SITE, layout, (longer,), (), np.empty((0, 3)))
+    assert ours.avoided(np.array(stage_share)) == (), "two stand there and are in nobody's way"
+
+
+@pytest.mark.parametrize(
+    ("length_m", "room", "closed"),
+    [
+        (12.0, [0.0] * 9, True),
+        (12.0, [0.0] * 8 + [1.0], False),  # by the time that the first is there, it fits
+        (12.0, [0.9] * 300, True),
+        (SHORTEST_M + 1.0, [0.0] * 9, False),
+    ],
+)
+def test_nobody_is_let_go_into_a_street_for_one_that_is_taken(length_m, room, closed):
+    ours = Neighbourhood(SITE, LAYOUT, (replace(ONWARD, length_m=length_m),))
+    assert not ours.short_streets.closed(at(7)).any(), "nothing is known"
+    assert ours.receive(at(7), told_room(7, *room))
+    assert ours.short_streets.closed(at(7)).tolist() == [closed]
+    assert not ours.short_streets.closed(at(11)).any(), "old news"
+
+
+def test_after_a_minute_it_is_tried_whether_a_street_is_really_taken():
+    ours = Neighbourhood(SITE, LAYOUT, (replace(ONWARD, length_m=12.0),))
+    found = []
+    for second in range(70):
+        assert ours.receive(at(second), told_room(second, 0.0, number=second + 1))
+        found.append(bool(ours.short_streets.closed(at(second))[0]))
+    assert found == [True] * 61 + [False] * 9
+
+
+def test_a_short_street_is_full_as_its_queue_says():
+    ours = Neighbourhood(SITE, LAYOUT, (INTO,))  # 16 m: two
+    assert ours.short_streets.full_lanes(np.array([1.9])).tolist() == []
+    assert ours.short_streets.full_lanes(np.array([2.0])).tolist() == [0]

@@ -312,11 +312,20 @@ def test_a_street_is_full_while_a_queue_stands_on_its_first_loops(drive):
     assert world.traffic.full_entries() == ()
     world.seconds(2)
     assert world.traffic.full_entries() == ("E main",)
+    assert full_lanes(world) == ["main 1", "main 2"]
     world.leaves("E main")
     assert world.traffic.full_entries() == ()
     world.stands("A side")
     world.seconds(1)
     assert world.traffic.full_entries() == ("A side",), "a street without an entry loop"
+    assert full_lanes(world) == ["side"]
+
+
+def full_lanes(world):
+    traffic = world.traffic
+    return [
+        lane.name for lane, full in zip(traffic.lanes, traffic.full_lanes(), strict=True) if full
+    ]
 
 
 def test_a_queue_on_an_entry_loop_is_no_fault_while_its_neighbours_flow(drive):
