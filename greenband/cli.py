@@ -22,6 +22,7 @@ from greenband.commands.hil import hil_command
 from greenband.commands.inspect import inspect_command
 from greenband.commands.run import run_command
 from greenband.commands.scenarios import app as scenarios_app
+from greenband.commands.wave import wave_command
 from greenband.version import greenband_version
 
 app = typer.Typer(
@@ -94,6 +95,15 @@ app.command(
         "hil cologne1 --speed 1 --broker mqtt://127.0.0.1:1883",
     ),
 )(hil_command)
+app.command(
+    "wave",
+    epilog=_examples(
+        "wave ARTERIAL.json",
+        "wave ARTERIAL.json --picture wave.svg --cut",
+        "wave ARTERIAL.json --multiband --json -",
+        "wave --schema",
+    ),
+)(wave_command)
 app.add_typer(scenarios_app, name="scenarios", epilog="Example:  greenband scenarios list")
 app.add_typer(edge_app, name="edge", epilog="Example:  greenband edge check site.toml")
 app.command("doctor", epilog=_examples("doctor", "doctor --json"))(doctor_command)
