@@ -231,7 +231,7 @@ async def _overloaded(folder):
         try:
             await _turns(daemon, lambda: _all(daemon, Rung.ADAPTIVE), 20)
             wire.delay_s = 0.12  # both ways: five polls and five orders take 2.4 s
-            await _turns(daemon, lambda: _all(daemon, Rung.COORDINATED), 20)
+            await _turns(daemon, lambda: _all(daemon, Rung.COORDINATED), 60)
             for agent in daemon.agents:
                 assert "the line of the cabinet has too much to carry (" in agent.why
                 assert " polled " in f" {agent.why.partition('(')[2]}"
