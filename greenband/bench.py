@@ -159,7 +159,7 @@ def _run_alone(
     request: Request, scenario: Scenario, rules: Convention, control: str, seed: int
 ) -> Comparison:
     """One run, in SUMO's window or with its decisions told as it goes."""
-    from sim.controls import CONTROLS
+    from sim.controls import find_control
     from sim.results import Comparison, ControlResult
     from sim.run import RunSpec, run_once
     from sim.simulation import sumo_version
@@ -186,7 +186,7 @@ def _run_alone(
         convention=rules.name,
         sumo=sumo_version(),
         scale=request.scale,
-        controls=(ControlResult(name=control, sees=CONTROLS[control].sees, runs=(run,)),),
+        controls=(ControlResult(name=control, sees=find_control(control).sees, runs=(run,)),),
     )
 
 

@@ -20,6 +20,7 @@ from greenband.commands.doctor import doctor_command
 from greenband.commands.edge import app as edge_app
 from greenband.commands.hil import hil_command
 from greenband.commands.inspect import inspect_command
+from greenband.commands.plan import app as plan_app
 from greenband.commands.run import run_command
 from greenband.commands.scenarios import app as scenarios_app
 from greenband.commands.wave import wave_command
@@ -104,6 +105,7 @@ app.command(
         "wave --schema",
     ),
 )(wave_command)
+app.add_typer(plan_app, name="plan", epilog="Example:  greenband plan check plan.json")
 app.add_typer(scenarios_app, name="scenarios", epilog="Example:  greenband scenarios list")
 app.add_typer(edge_app, name="edge", epilog="Example:  greenband edge check site.toml")
 app.command("doctor", epilog=_examples("doctor", "doctor --json"))(doctor_command)

@@ -37,12 +37,12 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
 
 
 def _control(control: ControlResult) -> dict[str, Any]:
-    from sim.controls import CONTROLS
+    from sim.controls import find_control
 
     return {
         "name": control.name,
         "sees": control.sees,
-        "ours": CONTROLS[control.name].ours,
+        "ours": find_control(control.name).ours,
         "runs": [run_document(run) for run in control.runs],
     }
 

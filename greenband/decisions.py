@@ -52,10 +52,10 @@ class DecisionPrinter:
 
 def require_explained(control: str, junction: str, network: Network) -> None:
     """Raise :class:`UsageError` if *control* gives no reasons, or there is no such *junction*."""
-    from sim.controls import CONTROLS
+    from sim.controls import CONTROLS, find_control
     from sim.decisions import EVERY_JUNCTION
 
-    if not CONTROLS[control].explains:
+    if not find_control(control).explains:
         able = ", ".join(name for name, each in CONTROLS.items() if each.explains)
         raise UsageError(f"--explain: {control} gives no reasons; these do: {able}")
     known = [each.id for each in network.junctions]

@@ -49,14 +49,20 @@ def _seed_range(part: str, text: str) -> range:
 
 
 def parse_controls(text: str, known: Sequence[str]) -> tuple[str, ...]:
-    """Controls of ``"a,b"`` or ``"all"``; raises :class:`UsageError` for an unknown one."""
+    """Controls of ``"a,b"`` or ``"all"``; raises :class:`UsageError` for an unknown one.
+
+    A name that ends in ``.json`` is the file of a network plan, which must be there.
+    """
     if text.strip() == "all":
         return tuple(known)
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
         raise UsageError(f"--control names nothing: choose from {', '.join(known)}, or all")
     for name in names:
-        if name not in known:
+        if name.endswith(".json"):
+            if not Path(name).is_file():
+                raise UsageError(f"{name}: there is no such plan, greenband plan makes one")
+        elif name not in known:
             raise UsageError(f"unknown control {name!r}{_nearest(name, known)}")
     return names
 

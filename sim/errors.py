@@ -3,6 +3,7 @@
 BenchError
     ScenarioError   a scenario that is unknown, incomplete, or could not be fetched
     NetworkError    a network from which no controller can be derived
+    PlanFileError   a file of signal plans that says something impossible, or not enough
     SumoError       SUMO is missing, refused its input, or died during a run
 """
 
@@ -23,3 +24,7 @@ class NetworkError(BenchError):
 
 class SumoError(BenchError):
     """SUMO is missing, refused its input, or died during a run."""
+
+
+class PlanFileError(BenchError):
+    """A file of signal plans that says something impossible, or not enough."""

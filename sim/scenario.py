@@ -82,7 +82,7 @@ def load_scenario(
 def _from_net(
     net: Path, routes: Sequence[str | Path], begin_s: float | None, end_s: float | None
 ) -> Scenario:
-    if not routes:
+    if not routes and net.exists():
         raise ScenarioError(f"{net}: a network alone has no traffic, give its route files as well")
     files = tuple(Path(route).resolve() for route in routes)
     scenario = Scenario(

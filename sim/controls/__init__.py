@@ -14,6 +14,7 @@ from sim.controls.gated import GatedNetwork
 from sim.controls.greedy import longest_queue, max_pressure, max_wave
 from sim.controls.loop_driven import loop_driven
 from sim.controls.native import AS_SHIPPED, PAST_STANDING, SHORTER, fixed, native
+from sim.controls.planned import PLAN_SUFFIX, from_file, planned
 from sim.controls.splits import SplitsControl
 from sim.controls.tactical import TacticalNetwork
 from sim.controls.webster import webster, webster_coordinated
@@ -109,6 +110,13 @@ _ALL = (
         for seconds in (10, 20)
     ),
     Control(
+        name="planned",
+        sees="the exact demand of the window, beforehand; push buttons",
+        summary="ours: cycle, splits and offsets planned together, then fixed (greenband plan)",
+        prepare=planned,
+        ours=True,
+    ),
+    Control(
         name="splits",
         sees="three loops per approach lane, and push buttons",
         summary="ours, by plans: each cycle the counts give a new cycle length and splits",
@@ -141,6 +149,7 @@ SEE_LOOPS_OR_NOTHING = frozenset({"fixed", "actuated", "actuated_max30", "actuat
 def choose_controls(names: Iterable[str]) -> tuple[Control, ...]:
     """The controls called *names* in that order, once each; ``all`` stands for every one.
 
+    A name that ends in ``.json`` is the file of a network plan.
     Raises :class:`BenchError` for an unknown name.
     """
     chosen: dict[str, Control] = {}
@@ -149,6 +158,8 @@ def choose_controls(names: Iterable[str]) -> tuple[Control, ...]:
             chosen.update(CONTROLS)
         elif name in CONTROLS:
             chosen[name] = CONTROLS[name]
+        elif name.endswith(PLAN_SUFFIX):
+            chosen[name] = from_file(name)
         else:
             known = ", ".join(CONTROLS)
             raise BenchError(f"unknown control {name!r}: choose from all, {known}")
@@ -156,10 +167,11 @@ def choose_controls(names: Iterable[str]) -> tuple[Control, ...]:
 
 
 def find_control(name: str) -> Control:
-    """The control called *name*, or the one that ``package.module:NAME`` names elsewhere.
+    """The control called *name*, a plan file's, or what ``package.module:NAME`` names elsewhere.
 
     So a control that the bench does not ship, such as a peer that must be installed first, can be
-    run by it. Raises :class:`BenchError` when there is none of that name.
+    run by it, and so can a network plan (a ``.json`` file). Raises :class:`BenchError` when there
+    is none of that name.
     """
     module, colon, attribute = name.partition(":")
     if not colon:

@@ -14,20 +14,21 @@ from sim.controls.base import Prepared, Setup
 from sim.controls.programs import shipped_programs
 from sim.errors import SumoError
 from sim.network.programs import YELLOW
-from sim.sumo_home import sumo_binary, sumo_home
+from sim.planning.routing import routed_demand
+from sim.sumo_home import sumo_home
 
 _TOOL_TIMEOUT_S = 300
 
 
 def webster(setup: Setup) -> Prepared:
     """Cycle and splits from ``tlsCycleAdaptation.py``, every signal on its own."""
-    routes = _routed_demand(setup)
+    routes = routed_demand(setup.scenario, setup.folder)
     return Prepared(additional=(_splits(setup, routes),))
 
 
 def webster_coordinated(setup: Setup) -> Prepared:
     """One common cycle, and offsets from ``tlsCoordinator.py``."""
-    routes = _routed_demand(setup)
+    routes = routed_demand(setup.scenario, setup.folder)
     splits = _splits(setup, routes, "--unified-cycle")
     offsets = setup.folder / "offsets.add.xml"
     _run(
@@ -39,25 +40,6 @@ def webster_coordinated(setup: Setup) -> Prepared:
         ],
     )
     return Prepared(additional=(splits, offsets))
-
-
-def _routed_demand(setup: Setup) -> Path:
-    """The demand as routes: the tools understand no trips and no flows."""
-    scenario = setup.scenario
-    routes = setup.folder / "routed.rou.xml"
-    vehicle_types = [str(path) for path in scenario.additional_files]
-    _run(
-        "duarouter",
-        [
-            *(str(sumo_binary("duarouter")), "-n", str(scenario.net_file)),
-            *("-r", ",".join(str(path) for path in scenario.route_files)),
-            *(["-a", ",".join(vehicle_types)] if vehicle_types else []),
-            *("-b", f"{scenario.begin_s:g}", "-e", f"{scenario.end_s:g}"),
-            *("-o", str(routes), "--ignore-errors", "--no-warnings", "--no-step-log"),
-            *("--named-routes", "false"),
-        ],
-    )
-    return routes
 
 
 def _splits(setup: Setup, routes: Path, *options: str) -> Path:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, median
 
 from sim.controls import CONTROLS, SEE_LOOPS_OR_NOTHING
+from sim.controls.planned import PLAN_SUFFIX
 from sim.results import Comparison, ControlResult, RunResult
 from sim.statistics import Estimate, mean_interval, paired_difference
 
@@ -29,6 +31,7 @@ LABELS = {
     "max_wave_20": "MaxWave, 20 s",
     "longest_queue_10": "Longest queue first, 10 s",
     "longest_queue_20": "Longest queue first, 20 s",
+    "planned": "Greenband plan",
     "splits": "Greenband splits",
     "adaptive": "Greenband adaptive",
     "adaptive_gated": "Greenband adaptive, gated",
@@ -67,11 +70,15 @@ class Versus:
 
 def is_ours(control: ControlResult) -> bool:
     """Whether *control* is one of this project, not a peer."""
+    if control.name.endswith(PLAN_SUFFIX):
+        return True
     return control.name in CONTROLS and CONTROLS[control.name].ours
 
 
 def label(name: str) -> str:
     """What a report calls the control *name*."""
+    if name.endswith(PLAN_SUFFIX):
+        return f"Plan {Path(name).stem}"
     return LABELS.get(name, name.replace("_", " "))
 
 
@@ -147,10 +154,14 @@ def verdict(difference: Estimate, tolerance: float = 0.0) -> str:
 
 
 def _subject(ran: Sequence[ControlResult]) -> ControlResult:
-    """Ours if it ran, the last of the registry first; else the last run beside the shipped plan."""
+    """Ours if it ran, the last of the registry first; else the last run beside the shipped plan.
+
+    The registry comes before plan files.
+    """
     ours = [control for control in ran if is_ours(control)]
     if ours:
-        return max(ours, key=lambda control: list(CONTROLS).index(control.name))
+        rank = {name: at for at, name in enumerate(CONTROLS)}
+        return max(ours, key=lambda control: rank.get(control.name, -1))
     return next((control for control in reversed(ran) if control.name != SHIPPED), ran[0])
 
 

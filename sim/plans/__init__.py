@@ -1,0 +1,1 @@
+"""Network plans as files: our own JSON, SUMO's tlLogic, UTDF, the cabinet's upload."""

@@ -1,0 +1,90 @@
+"""``greenband plan SCENARIO``: from routes to a plan, a table, and one-line errors."""
+
+import json
+
+import pytest
+
+from controller.violations import InvalidError
+from greenband.commands.plan_make import parse_cycles
+from greenband.failures import UsageError
+from sim.arterial import build_arterial
+from sim.plans.plan_json import from_json
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    return build_arterial(tmp_path_factory.mktemp("street"))
+
+
+def test_from_a_scenario_to_a_plan_that_passes_the_check(greenband, street, tmp_path):
+    done = greenband(
+        *("plan", street, "--network", "--cycle", "70:80", "-o", "plan.json"),
+        *("--json", "told.json", "--name", "morning"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "6 signals, 1 zone" in done.stdout
+    assert "ring W right+through" in done.stdout
+    assert "66 turns with demand between 0 and 3600 s" in done.stderr
+    assert "plan: plan.json" in done.stderr
+    plan = from_json((tmp_path / "plan.json").read_text())
+    assert (plan.name, plan.network, plan.zones[0].name) == ("morning", str(street), "1")
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert told["plan"]["plans"][0]["site"] == "market"
+    assert len(told["streams"]) == 44
+    assert all(0.0 < each["saturation"] < 1.0 for each in told["streams"])
+    checked = greenband("plan", "check", "plan.json")
+    assert checked.returncode == 0, checked.stdout
+    assert "nothing unsafe found" in checked.stderr
+
+
+def test_a_utdf_file_is_planned_for_and_gets_its_plan_back(inline, street, tmp_path):
+    assert inline("plan", "export", street, "--utdf", "today.csv", "--volumes").returncode == 0
+    done = inline("plan", "today.csv", "--cycle", "80", "-o", "new.json", "--scale", "0.9")
+    assert done.returncode == 0, done.stderr
+    assert "today.csv: 6 signals, 45 lane groups" in done.stderr
+    plan = from_json((tmp_path / "new.json").read_text())
+    assert {zone.cycle_s for zone in plan.zones} <= {80.0, 40.0}
+    assert inline("plan", "export", "new.json", "--utdf", "new.csv").returncode == 0
+    back = inline("plan", "diff", "new.json", "new.csv", "--net", "today.csv")
+    assert "0 of 6 sites differ" in back.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--cycle", "20:30"), 1, "market needs a cycle of at least 46 s"),
+        (("--cycle", "120:60"), 2, "--cycle 120:60: give seconds such as 90"),
+        (("--objective", "speed"), 2, "--objective speed: choose from delay, stops, index"),
+        (("--scale", "0"), 2, "give a factor above 0"),
+        (("--begin", "9000", "--end", "9100"), 1, "no vehicle of its routes passes a signal"),
+    ],
+)
+def test_what_it_cannot_do_is_one_line(inline, street, words, code, said):
+    done = inline("plan", street, *words)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("greenband: error: ")
+
+
+def test_an_unknown_network_is_not_taken_for_a_command(inline):
+    done = inline("plan", "arterial4y4")
+    assert done.returncode == 2
+    assert "did you mean arterial4x4" in done.stderr
+
+
+def test_a_plan_that_is_none_is_refused_as_a_control(inline, street, tmp_path):
+    done = inline("compare", street, "--control", "none.json")
+    assert done.returncode == 2
+    assert "none.json: there is no such plan" in done.stderr
+    with pytest.raises(InvalidError):
+        from_json("{}")
+
+
+def test_cycles():
+    assert parse_cycles(None) is None
+    assert parse_cycles("90") == (90.0,)
+    assert parse_cycles("60:85") == (60.0, 70.0, 80.0, 85.0)
+    assert parse_cycles("60:70:5") == (60.0, 65.0, 70.0)
+    for wrong in ("", "0", "a", "60:", "60:70:0", "-60"):
+        with pytest.raises(UsageError, match="--cycle"):
+            parse_cycles(wrong)
