@@ -146,13 +146,9 @@ class ShortStreets:
         """
         found = []
         for name, fed in self._fed.items():
-            heard = self._lately(now, fed.downstream)
-            if heard is None or name not in heard.rooms:
-                continue
-            room = heard.room_veh[heard.rooms.index(name)]
-            age_s = max(0, (now.utc_ms - heard.start_utc_ms) // 1000)
-            rest = room[min(age_s, len(room) - 1) :][:horizon_s]
-            found.append((fed.share, np.pad(rest, (0, horizon_s - len(rest)), mode="edge")))
+            rest = self._room_from(now, name, fed.downstream)[:horizon_s]
+            if rest.size:
+                found.append((fed.share, np.pad(rest, (0, horizon_s - len(rest)), mode="edge")))
         found = sorted(found, key=lambda pair: float(pair[1].sum()))[:EXITS_MAX]
         share = np.array([pair[0] for pair in found]).reshape(len(found), len(self._queue))
         return share.T, np.array([pair[1] for pair in found]).reshape(len(found), horizon_s)
@@ -175,12 +171,17 @@ class ShortStreets:
 
     def _has_room_soon(self, now: Instant, lane: str, downstream: str) -> bool:
         """Whether one more will fit; also where nothing has been heard."""
+        room = self._room_from(now, lane, downstream)[: SOON_S + 1]
+        return not room.size or bool(room[-1] >= 1.0)
+
+    def _room_from(self, now: Instant, lane: str, downstream: str) -> Floats:
+        """(seconds,) room in *lane* as last heard, from *now* on; empty if nothing was lately."""
         heard = self._lately(now, downstream)
         if heard is None or lane not in heard.rooms:
-            return True
-        room = heard.room_veh[heard.rooms.index(lane)]
+            return np.zeros(0)
+        room: Floats = heard.room_veh[heard.rooms.index(lane)]
         age_s = max(0, (now.utc_ms - heard.start_utc_ms) // 1000)
-        return bool(room[min(age_s + SOON_S, len(room) - 1)] >= 1.0)
+        return room[min(age_s, len(room) - 1) :]
 
     def plan(self, now: Instant, changes: StageChanges, plan: Plan, rates: Floats) -> None:
         """What the *plan* from *now* on could let out of the streets that end here.

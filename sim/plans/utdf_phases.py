@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -143,11 +142,11 @@ def _starts(phases: tuple[UtdfPhase, ...]) -> tuple[dict[int, int], list[int]]:
     ends: list[int] = []
     begin_ms = 0
     for barrier in dict.fromkeys(phase.barrier for phase in phases):
-        rings: dict[int, int] = defaultdict(lambda begin_ms=begin_ms: begin_ms)  # type: ignore[misc]
+        rings: dict[int, int] = {}
         for phase in phases:
             if phase.barrier == barrier:
-                starts[phase.number] = rings[phase.ring]
-                rings[phase.ring] += phase.split_ms
+                starts[phase.number] = rings.get(phase.ring, begin_ms)
+                rings[phase.ring] = starts[phase.number] + phase.split_ms
         begin_ms = max(rings.values())
         ends.append(begin_ms)
     return starts, ends

@@ -59,7 +59,7 @@ def test_every_control_says_what_it_sees():
         assert control.sees
         assert control.summary
     ours = [control.name for control in CONTROLS.values() if control.ours]
-    assert ours == ["planned", "splits", "adaptive", "adaptive_gated"]
+    assert ours == ["planned", "splits", "adaptive_gated", "adaptive"]
 
 
 def test_all_stands_for_every_control_once():
