@@ -19,8 +19,13 @@ help:  ## this list
 demo: $(VENV)/.demo-installed  ## compare controls on a real network, write out/report.html
 	$(BIN)/greenband demo
 
+# Side by side what takes its own time; one after the other what has to keep up with a clock.
+SIDE_BY_SIDE := $(addprefix tests/,benchmarks controller greenband optimizer sim)
+BY_THE_CLOCK := $(addprefix tests/,edge firmware_bridge)
+
 test: $(VENV)/.dev-installed  ## every test, those with the real SUMO included
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS) $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest $(PYTEST_ARGS) $(BY_THE_CLOCK)
 
 lint: $(VENV)/.dev-installed  ## style, docstrings, and which room may import which
 	$(BIN)/ruff check .
