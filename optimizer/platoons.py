@@ -11,8 +11,6 @@ Sources: prediction exchanged between junctions after Sen and Head, Transportati
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -24,6 +22,7 @@ from optimizer import _platoons_reference
 from optimizer._platoons_reference import Integers
 from optimizer.announcement import Announcement
 from optimizer.delay import Floats
+from optimizer.kernels import implementations
 from optimizer.links import Link
 from optimizer.traffic.layout import Layout, TrafficLane
 
@@ -35,8 +34,6 @@ CROSSING_S = 2.0
 """From the stop line to the beginning of the exit."""
 FEED_TRAVEL_MAX_S = 60.0
 """From farther away nothing is left of a platoon within a horizon."""
-
-_log = logging.getLogger(__name__)
 
 
 class Platoons(Protocol):
@@ -52,25 +49,13 @@ class Platoons(Protocol):
         """Move mean arrivals as the platoons come."""
 
 
-def implementations() -> dict[str, Callable[..., Platoons]]:
-    """The implementations that can run here, by name, the preferred one first."""
-    found: dict[str, Callable[..., Platoons]] = {}
-    if os.environ.get("GREENBAND_NO_EXT") != "1":
-        try:
-            from optimizer import _platoons_kernel
-        except ImportError:
-            _log.warning(
-                "the platoons kernel is not built; run `python setup.py build_ext --inplace`"
-            )
-        else:
-            found["kernel"] = _platoons_kernel.Platoons
-    found["reference"] = _platoons_reference.Platoons
-    return found
-
-
-IMPLEMENTATIONS = implementations()
+IMPLEMENTATIONS: dict[str, Callable[..., Platoons]] = implementations(
+    "platoons",
+    "optimizer._platoons_kernel",
+    lambda kernel: kernel.Platoons,
+    reference=_platoons_reference.Platoons,
+)
 IMPLEMENTATION = next(iter(IMPLEMENTATIONS))
-_log.info("platoons: %s", IMPLEMENTATION)
 
 
 class IncomingPlatoons:

@@ -12,18 +12,18 @@ seconds of horizon, *E* exits. The kernel is used where it is built, the referen
 
 from __future__ import annotations
 
-import logging
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from optimizer import _search_reference
 from optimizer.delay import Floats
+from optimizer.kernels import implementations
 from optimizer.search_stages import NEVER_S, Plan, StageChanges, padded, plan_after
 from optimizer.search_units import UNITS_PER_VEHICLE, in_units
 
@@ -46,8 +46,6 @@ GREEN_MAX_S = 500_000
 LATE = 1 << 46
 """What a second beyond a longest wait costs in the kernel: more than any delay."""
 NONE = 1 << 62
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,38 +206,24 @@ def _by_reference(problem: SearchProblem, settings: SearchSettings) -> Found:
     return found, value.tolist(), figures.tolist(), departures.tobytes(), units
 
 
-def implementations() -> dict[str, Search]:
-    """The implementations that can run here, by name, the preferred one first."""
-    found: dict[str, Search] = {}
-    if os.environ.get("GREENBAND_NO_EXT") != "1":
+def _by_kernel(kernel: ModuleType) -> Search:
+    def search(problem: SearchProblem, settings: SearchSettings) -> Found:
         try:
-            from optimizer import _search_kernel
-        except ImportError:
-            _log.warning(
-                "the search kernel is not built, the slow Python reference serves; "
-                "run `python setup.py build_ext --inplace`"
-            )
-        else:
-            kernel = _search_kernel.search
+            answer: Found | None = kernel.search(problem.changes.compiled, problem, settings)
+        except ValueError:
+            answer = None
+        if answer is None:
+            in_units(problem, settings)
+            raise ValueError("the problem does not fit its stages")
+        return answer
 
-            def by_kernel(problem: SearchProblem, settings: SearchSettings) -> Found:
-                try:
-                    answer = kernel(problem.changes.compiled, problem, settings)
-                except ValueError:
-                    answer = None
-                if answer is None:
-                    in_units(problem, settings)
-                    raise ValueError("the problem does not fit its stages")
-                return answer
-
-            found["kernel"] = by_kernel
-    found["python"] = _by_reference
-    return found
+    return search
 
 
-IMPLEMENTATIONS = implementations()
+IMPLEMENTATIONS: dict[str, Search] = implementations(
+    "search", "optimizer._search_kernel", _by_kernel, python=_by_reference
+)
 IMPLEMENTATION = next(iter(IMPLEMENTATIONS))
-_log.info("search: %s", IMPLEMENTATION)
 
 
 def search(

@@ -6,8 +6,6 @@ stands in :mod:`optimizer.bandwidth._batch_reference`; :data:`IMPLEMENTATION` sa
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,31 +14,18 @@ from numpy.typing import ArrayLike
 
 from optimizer.bandwidth import _batch_reference
 from optimizer.delay import Floats
+from optimizer.kernels import implementations
 
 Solve = Callable[..., None]
 
-_log = logging.getLogger(__name__)
 
-
-def implementations() -> dict[str, Solve]:
-    """The implementations that can run here, by name, the preferred one first."""
-    found: dict[str, Solve] = {}
-    if os.environ.get("GREENBAND_NO_EXT") != "1":
-        try:
-            from optimizer.bandwidth import _batch_kernel
-        except ImportError:
-            _log.warning(
-                "the batch wave kernel is not built; run `python setup.py build_ext --inplace`"
-            )
-        else:
-            found["kernel"] = _batch_kernel.solve
-    found["numpy"] = _batch_reference.solve
-    return found
-
-
-IMPLEMENTATIONS = implementations()
+IMPLEMENTATIONS: dict[str, Solve] = implementations(
+    "waves at fixed cycles",
+    "optimizer.bandwidth._batch_kernel",
+    lambda kernel: kernel.solve,
+    numpy=_batch_reference.solve,
+)
 IMPLEMENTATION = next(iter(IMPLEMENTATIONS))
-_log.info("waves at fixed cycles: %s", IMPLEMENTATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ simple :mod:`optimizer.bandwidth._maxband_reference` (also with ``GREENBAND_NO_E
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +19,7 @@ from optimizer.bandwidth import _maxband_reference
 from optimizer.bandwidth.arterial import Arterial
 from optimizer.bandwidth.problem import Reduced, greens_min, objective, reduced, split
 from optimizer.delay import Floats
+from optimizer.kernels import implementations
 
 Solve = Callable[..., None]
 
@@ -31,25 +31,13 @@ TESTS_MAX = 30_000
 _log = logging.getLogger(__name__)
 
 
-def implementations() -> dict[str, Solve]:
-    """The implementations that can run here, by name, the preferred one first."""
-    found: dict[str, Solve] = {}
-    if os.environ.get("GREENBAND_NO_EXT") != "1":
-        try:
-            from optimizer.bandwidth import _maxband_kernel
-        except ImportError:
-            _log.warning(
-                "the green wave kernel is not built; run `python setup.py build_ext --inplace`"
-            )
-        else:
-            found["kernel"] = _maxband_kernel.solve
-    found["reference"] = _maxband_reference.solve
-    return found
-
-
-IMPLEMENTATIONS = implementations()
+IMPLEMENTATIONS: dict[str, Solve] = implementations(
+    "green waves",
+    "optimizer.bandwidth._maxband_kernel",
+    lambda kernel: kernel.solve,
+    reference=_maxband_reference.solve,
+)
 IMPLEMENTATION = next(iter(IMPLEMENTATIONS))
-_log.info("green waves: %s", IMPLEMENTATION)
 
 
 class Status(Enum):

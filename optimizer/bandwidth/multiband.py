@@ -10,8 +10,6 @@ candidate standing for all around it.
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -23,6 +21,7 @@ from optimizer.bandwidth.arterial import Arterial
 from optimizer.bandwidth.maxband import Status
 from optimizer.bandwidth.problem import Reduced, reduced
 from optimizer.delay import Floats
+from optimizer.kernels import implementations
 
 BestPath = Callable[..., float]
 
@@ -34,28 +33,14 @@ REFINED = 3
 FINER = 16
 """Times that the spacing is reduced by a third."""
 
-_log = logging.getLogger(__name__)
 
-
-def implementations() -> dict[str, BestPath]:
-    """The implementations that can run here, by name, the preferred one first."""
-    found: dict[str, BestPath] = {}
-    if os.environ.get("GREENBAND_NO_EXT") != "1":
-        try:
-            from optimizer.bandwidth import _multiband_kernel
-        except ImportError:
-            _log.warning(
-                "the link wave kernel is not built; run `python setup.py build_ext --inplace`"
-            )
-        else:
-            found["kernel"] = _multiband_kernel.best_path
-    found["numpy"] = _multiband_reference.best_path
-    return found
-
-
-IMPLEMENTATIONS = implementations()
+IMPLEMENTATIONS: dict[str, BestPath] = implementations(
+    "waves by link",
+    "optimizer.bandwidth._multiband_kernel",
+    lambda kernel: kernel.best_path,
+    numpy=_multiband_reference.best_path,
+)
 IMPLEMENTATION = next(iter(IMPLEMENTATIONS))
-_log.info("waves by link: %s", IMPLEMENTATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

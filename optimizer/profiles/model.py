@@ -7,13 +7,12 @@ stands in :mod:`optimizer.profiles._model_reference`.
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
+from optimizer.kernels import implementations
 from optimizer.profiles import _model_reference as columns
 from optimizer.profiles._tables import Floats, Indices, Tables, Timing, tables_of, timing_of
 from optimizer.profiles.network import DELAY, Objective, Setting, SignalNetwork, check_setting
@@ -22,8 +21,6 @@ EXACT = 1e-8
 """Changes of an outflow below this share of the saturation flow are not passed on."""
 UPDATES_PER_LINK_MAX = 60
 """Where a loop of links does not settle, this ends it."""
-
-_log = logging.getLogger(__name__)
 
 
 class Model(Protocol):
@@ -62,25 +59,13 @@ class Model(Protocol):
         """Change the timing of some nodes."""
 
 
-def implementations() -> dict[str, Callable[..., Model]]:
-    """The implementations that can run here, by name, the preferred one first."""
-    found: dict[str, Callable[..., Model]] = {}
-    if os.environ.get("GREENBAND_NO_EXT") != "1":
-        try:
-            from optimizer.profiles import _model_kernel
-        except ImportError:
-            _log.warning(
-                "the network model is not built; run `python setup.py build_ext --inplace`"
-            )
-        else:
-            found["kernel"] = _model_kernel.KernelModel
-    found["numpy"] = columns.ReferenceModel
-    return found
-
-
-IMPLEMENTATIONS = implementations()
+IMPLEMENTATIONS: dict[str, Callable[..., Model]] = implementations(
+    "network model",
+    "optimizer.profiles._model_kernel",
+    lambda kernel: kernel.KernelModel,
+    numpy=columns.ReferenceModel,
+)
 IMPLEMENTATION = next(iter(IMPLEMENTATIONS))
-_log.info("network model: %s", IMPLEMENTATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

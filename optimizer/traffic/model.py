@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.kernels import implementations
 from optimizer.traffic._reference import ReferenceModel
 from optimizer.traffic.layout import Layout
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int32]
-
-_log = logging.getLogger(__name__)
 
 
 class TrafficModel(Protocol):
@@ -63,22 +60,10 @@ class TrafficModel(Protocol):
         """What lane *k* gets, known from elsewhere."""
 
 
-def implementations() -> dict[str, Callable[[Layout], TrafficModel]]:
-    """The implementations that can run here, by name, the preferred one first."""
-    found: dict[str, Callable[[Layout], TrafficModel]] = {}
-    if os.environ.get("GREENBAND_NO_EXT") != "1":
-        try:
-            from optimizer.traffic.compiled import CompiledModel
-        except ImportError:
-            _log.warning(
-                "the traffic kernel is not built; run `python setup.py build_ext --inplace`"
-            )
-        else:
-            found["kernel"] = CompiledModel
-    found["reference"] = ReferenceModel
-    return found
-
-
-IMPLEMENTATIONS = implementations()
+IMPLEMENTATIONS: dict[str, Callable[[Layout], TrafficModel]] = implementations(
+    "traffic",
+    "optimizer.traffic.compiled",
+    lambda module: module.CompiledModel,
+    reference=ReferenceModel,
+)
 IMPLEMENTATION = next(iter(IMPLEMENTATIONS))
-_log.info("traffic: %s", IMPLEMENTATION)
