@@ -16,6 +16,7 @@ from time import perf_counter
 
 import structlog
 
+from controller.clock import Instant
 from controller.core import Mode
 from controller.plan import SCHEDULE_TTL_MAX_MS, StageSchedule, TimingPlan
 from controller.signals import OperatorMode
@@ -156,6 +157,15 @@ class CabinetAgent:
         except BridgeError as error:
             self.trouble = str(error)
 
+    async def hurry(self, now: Instant) -> None:
+        """Pass on what should not wait for the next turn."""
+        if self._capabilities is None:
+            return  # it has to be identified first, which is what turns are for
+        try:
+            await self.priority.pursue(now, self.client)
+        except BridgeError as error:
+            self.trouble = str(error)
+
     def lag(self, beat: Beat) -> None:
         """The turn before is not over yet: tell it, and step down, once that lasts too long."""
         if not self.is_heard(beat.now.mono_ms):
@@ -221,6 +231,7 @@ class CabinetAgent:
     def _miss(self, beat: Beat, error: BridgeError) -> None:
         self._complain(error)
         self._missed_ms = beat.now.mono_ms
+        self.priority.miss(beat.now, error)
         if not self.is_heard(beat.now.mono_ms):
             self._alarms.sound(self._alarm, self.trouble)
         self.decision = None

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import structlog
 
@@ -70,6 +71,7 @@ class Daemon:
         self.alarms = alarms
         self.store = store
         self._clock = clock
+        self._lockstep = lockstep
         self._journal = Journal(store)
         rules = Rules.of(config, clock, lockstep=lockstep)
         self._lines = _lines(config.cabinets)
@@ -81,6 +83,7 @@ class Daemon:
         self._heard: deque[tuple[str, bytes]] = deque(maxlen=HEARD_MAX)
         self._rounds = Rounds(self.agents, lockstep=lockstep)
         self._turn_over = asyncio.Event()
+        self._hurrying: set[asyncio.Task[None]] = set()
         self.desk = self._order_desk()
         self._pursue_orders(clock.now())
         self.bus = self._bus(version)
@@ -121,6 +124,9 @@ class Daemon:
 
     async def meet(self, patience_s: float = MEET_S) -> None:
         """Identify every cabinet, so that the first turn finds what happened since now."""
+        if not self._lockstep:  # there nothing happens between two ticks
+            for agent in self.agents:
+                agent.priority.came = partial(self._hurry, agent)
         async with asyncio.TaskGroup() as tasks:
             for agent in self.agents:
                 tasks.create_task(self._meet(agent, patience_s))
@@ -213,6 +219,12 @@ class Daemon:
             self.bus.show_status(self.reporter.status(beat.now))
         self.reporter.measure(beat.now)
 
+    def _hurry(self, agent: CabinetAgent) -> None:
+        """Have a priority call passed on beside the turns."""
+        task = asyncio.get_running_loop().create_task(agent.hurry(self._clock.now()))
+        self._hurrying.add(task)
+        task.add_done_callback(self._hurrying.discard)
+
     def _take_news(self, edge: str, payload: bytes) -> None:
         self._heard.append((edge, payload))
 
@@ -254,6 +266,9 @@ class Daemon:
         counts = self._counter.turn(now.after(MINUTE_MS))  # the minute that is not over yet
         if counts is not None:
             self._journal.add(counts)
+        for task in self._hurrying:
+            task.cancel()
+        await asyncio.gather(*self._hurrying, return_exceptions=True)
         await self._rounds.close()
         try:
             async with asyncio.timeout(WITHDRAW_S):
