@@ -13,7 +13,8 @@ from optimizer.bandwidth.check import band_of
 from optimizer.bandwidth.maxband import IMPLEMENTATIONS, Status, widest_wave
 from tests.optimizer.bandwidth.streets import measured, street, value
 
-SAME = 1e-6
+SAME = 2e-6
+"""Ours is exact to 1e-7; HiGHS may overstep each of its constraints by 1e-6."""
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
