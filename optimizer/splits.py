@@ -7,8 +7,12 @@ turn, a shared lane). Its effective green is ::
 
 where ``extra_green_s`` holds the interstages through which it stays green and, per green period,
 the end gain less the start-up loss. Pedestrian minimums enter through ``minimum_green_s``,
-intergreens through ``lost_s``. The method stands in :mod:`optimizer._splits_reference`, the delay
-in :mod:`optimizer.delay`.
+intergreens through ``lost_s``.
+
+Phases in rings are the same with ``ring`` and ``barrier``: "green" is then the split of a phase
+(so ``lost_s`` is 0), and splits of all rings agree between barriers. The method and the proof of
+how near the optimum its result is stand in :mod:`optimizer._splits_reference`, the delay in
+:mod:`optimizer.delay`.
 
 The compiled kernel is used where it is built, the NumPy reference elsewhere or when
 ``GREENBAND_NO_EXT=1``; :data:`IMPLEMENTATION` says which, and it is logged on import.
@@ -16,8 +20,6 @@ The compiled kernel is used where it is built, the NumPy reference elsewhere or 
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from optimizer import _splits_reference
 from optimizer.delay import Floats
+from optimizer.kernels import implementations
 
 Optimise = Callable[..., None]
 
@@ -34,42 +37,33 @@ TOLERANCE = 1e-8
 """An exchange must promise more than this share of the total delay to be tried."""
 EXCHANGES_MAX = 400
 STAGES_MAX, GROUPS_MAX = 32, 64
+RINGS_MAX, BARRIERS_MAX = 4, 8
+SERVICE_MAX = 4.0
 RANGE_MAX = 1e7
 """Greater numbers are errors, whatever they are meant to be."""
 
-_log = logging.getLogger(__name__)
 
-
-def implementations() -> dict[str, Optimise]:
-    """The implementations that can run here, by name, the preferred one first."""
-    found: dict[str, Optimise] = {}
-    if os.environ.get("GREENBAND_NO_EXT") != "1":
-        try:
-            from optimizer import _splits_kernel
-        except ImportError:
-            _log.warning(
-                "the splits kernel is not built; run `python setup.py build_ext --inplace`"
-            )
-        else:
-            found["kernel"] = _splits_kernel.optimise
-    found["numpy"] = _splits_reference.optimise
-    return found
-
-
-IMPLEMENTATIONS = implementations()
+IMPLEMENTATIONS: dict[str, Optimise] = implementations(
+    "splits",
+    "optimizer._splits_kernel",
+    lambda kernel: kernel.optimise,
+    numpy=_splits_reference.optimise,
+)
 IMPLEMENTATION = next(iter(IMPLEMENTATIONS))
-_log.info("splits: %s", IMPLEMENTATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitProblem:
     """Intersections to optimise; *n* rows, padded to *s* stages and *p* lane groups.
 
-    ``flow_veh_per_h``, ``saturation_veh_per_h``: (n, p). ``service``: (n, s, p), 0..1.
+    ``flow_veh_per_h``, ``saturation_veh_per_h``: (n, p). ``service``: (n, s, p), mostly 0..1;
+    negative where a lane group loses by the stage's green (one that gives way).
     ``extra_green_s``: (n, p), may be negative. ``minimum_green_s``: (n, s). ``lost_s``: (n,).
     ``cycles_s``: (n, c) candidates, or (c,) for all rows; put neighbours next to each other, since
     each starts from the one before. ``stage_counts``, ``group_counts``: (n,), all of them if None;
-    what lies beyond is padding and not looked at.
+    what lies beyond is padding and not looked at. ``ring``, ``barrier``: (n, s) of every phase,
+    from 0, one ring without barriers if None. ``initial_queue_veh``: (n, p), none if None.
+    What is least is ``delay_weight`` x delay and ``stop_s`` seconds for every stop.
     """
 
     flow_veh_per_h: ArrayLike
@@ -81,8 +75,13 @@ class SplitProblem:
     cycles_s: ArrayLike
     stage_counts: ArrayLike | None = None
     group_counts: ArrayLike | None = None
+    ring: ArrayLike | None = None
+    barrier: ArrayLike | None = None
+    initial_queue_veh: ArrayLike | None = None
     period_h: float = 0.25
-    """Analysis period T of d2."""
+    """Analysis period T of d2 and d3."""
+    delay_weight: float = 1.0
+    stop_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +95,13 @@ class SplitSolution:
     delay_veh: Floats
     """(n, c) flow x delay of every candidate cycle (mean delayed vehicles), infinite where the
     minimums do not fit."""
+    bound_veh: Floats
+    """(n, c) what no greens at that cycle can beat; (n, 0) unless it was asked for."""
 
 
-def optimise_splits(problem: SplitProblem, implementation: str | None = None) -> SplitSolution:
+def optimise_splits(
+    problem: SplitProblem, implementation: str | None = None, *, with_bound: bool = False
+) -> SplitSolution:
     """The cycle and greens of least total delay for every row of *problem*.
 
     Raises :class:`ValueError` with the array, the row and the fault when shapes disagree, a value
@@ -109,27 +112,42 @@ def optimise_splits(problem: SplitProblem, implementation: str | None = None) ->
     green = np.zeros((n, s))
     cycle_index = np.full(n, -1, dtype=np.int64)
     delay = np.zeros_like(checked["cycles_s"])
+    bound = np.zeros((n, delay.shape[1] if with_bound else 0))
     if n:
         IMPLEMENTATIONS[implementation or IMPLEMENTATION](
             *checked.values(),
             problem.period_h,
+            problem.delay_weight,
+            problem.stop_s,
             TOLERANCE,
             EXCHANGES_MAX,
             green,
             cycle_index,
             delay,
+            bound,
         )
     short = np.flatnonzero(cycle_index < 0)
     if len(short):
         row = int(short[0])
-        needed = checked["minimum_green_s"][row].sum() + checked["lost_s"][row]
+        needed = _shortest_s(checked, row)
         raise ValueError(
             f"cycles_s: row {row} has no cycle of at least {needed:g} s, "
             "its minimum greens and interstages; add a longer candidate"
         )
     cycle = checked["cycles_s"][np.arange(n), cycle_index]
     real = np.arange(s) < checked["stage_counts"][:, None]
-    return SplitSolution(cycle_s=cycle, green_s=np.where(real, green, 0.0), delay_veh=delay)
+    return SplitSolution(
+        cycle_s=cycle, green_s=np.where(real, green, 0.0), delay_veh=delay, bound_veh=bound
+    )
+
+
+def _shortest_s(checked: dict[str, NDArray[Any]], row: int) -> float:
+    """The shortest cycle of a row: in every barrier group its longest ring."""
+    real = slice(0, int(checked["stage_counts"][row]))
+    rings, barriers = checked["ring"][row, real], checked["barrier"][row, real]
+    sums = np.zeros((BARRIERS_MAX, RINGS_MAX))
+    np.add.at(sums, (barriers, rings), checked["minimum_green_s"][row, real])
+    return float(sums.max(axis=1).sum() + checked["lost_s"][row])
 
 
 def _checked(problem: SplitProblem) -> dict[str, NDArray[Any]]:
@@ -153,6 +171,13 @@ def _checked(problem: SplitProblem) -> dict[str, NDArray[Any]]:
         "cycles_s": _floats("cycles_s", cycles, 2),
         "stage_counts": _counts("stage_counts", problem.stage_counts, n, s),
         "group_counts": _counts("group_counts", problem.group_counts, n, p),
+        "initial_queue_veh": _floats(
+            "initial_queue_veh",
+            np.zeros((n, p)) if problem.initial_queue_veh is None else problem.initial_queue_veh,
+            2,
+        ),
+        "ring": _places("ring", problem.ring, (n, s), RINGS_MAX),
+        "barrier": _places("barrier", problem.barrier, (n, s), BARRIERS_MAX),
     }
     shapes = {
         "flow_veh_per_h": (n, p),
@@ -161,6 +186,7 @@ def _checked(problem: SplitProblem) -> dict[str, NDArray[Any]]:
         "minimum_green_s": (n, s),
         "lost_s": (n,),
         "cycles_s": (n, arrays["cycles_s"].shape[1]),
+        "initial_queue_veh": (n, p),
     }
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
@@ -169,6 +195,9 @@ def _checked(problem: SplitProblem) -> dict[str, NDArray[Any]]:
         raise ValueError("cycles_s: there is no candidate cycle")
     if not (np.isfinite(problem.period_h) and problem.period_h > 0.0):
         raise ValueError(f"period_h: {problem.period_h} is not above 0")
+    for name, weight in (("delay_weight", problem.delay_weight), ("stop_s", problem.stop_s)):
+        if not 0.0 <= weight <= RANGE_MAX:
+            raise ValueError(f"{name}: {weight} is not in 0..{RANGE_MAX:g}")
     _check_ranges(arrays)
     return arrays
 
@@ -191,6 +220,19 @@ def _counts(name: str, values: ArrayLike | None, rows: int, width: int) -> NDArr
     return counts
 
 
+def _places(
+    name: str, values: ArrayLike | None, shape: tuple[int, int], most: int
+) -> NDArray[np.int64]:
+    if values is None:
+        return np.zeros(shape, dtype=np.int64)
+    places = np.ascontiguousarray(values, dtype=np.int64)
+    if places.shape != shape:
+        raise ValueError(f"{name}: shape {places.shape}, but service asks for {shape}")
+    if places.size and not (places.min() >= 0 and places.max() < most):
+        raise ValueError(f"{name}: every phase needs 0..{most - 1}")
+    return places
+
+
 def _check_ranges(arrays: dict[str, NDArray[Any]]) -> None:
     """Every value that counts is finite and in its range; padding may hold anything."""
     _, s, p = arrays["service"].shape
@@ -200,11 +242,12 @@ def _check_ranges(arrays: dict[str, NDArray[Any]]) -> None:
     ranges = (
         ("flow_veh_per_h", group_is_real, 0.0, RANGE_MAX),
         ("saturation_veh_per_h", group_is_real, 1.0, RANGE_MAX),
-        ("service", served_is_real, 0.0, 1.0),
+        ("service", served_is_real, -SERVICE_MAX, SERVICE_MAX),
         ("extra_green_s", group_is_real, -RANGE_MAX, RANGE_MAX),
         ("minimum_green_s", stage_is_real, 0.0, RANGE_MAX),
         ("lost_s", np.array(True), 0.0, RANGE_MAX),
         ("cycles_s", np.array(True), 1.0, RANGE_MAX),
+        ("initial_queue_veh", group_is_real, 0.0, RANGE_MAX),
     )
     for name, counts, low, high in ranges:
         values = arrays[name]
@@ -219,6 +262,6 @@ def _check_ranges(arrays: dict[str, NDArray[Any]]) -> None:
         # Padding must not disturb a vectorised expression.
         sound = np.where(group_is_real, arrays["saturation_veh_per_h"], 1.0)
         arrays["saturation_veh_per_h"] = sound
-        for name in ("flow_veh_per_h", "extra_green_s"):
+        for name in ("flow_veh_per_h", "extra_green_s", "initial_queue_veh"):
             arrays[name] = np.where(group_is_real, arrays[name], 0.0)
         arrays["service"] = np.where(served_is_real, arrays["service"], 0.0)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp
 
 from controller.plan import PlanStage, TimingPlan
+from optimizer.planning.gaps import discharge_veh_per_h
 from optimizer.planning.network import PlanningNetwork, PlanningSite, Stream
 from optimizer.planning.sequences import Layout
 from optimizer.profiles.network import (
@@ -20,8 +20,6 @@ from optimizer.profiles.network import (
     StageSequence,
 )
 
-CRITICAL_GAP_S, FOLLOW_UP_S = 4.5, 2.5
-"""Of drivers who turn through gaps of opposing traffic (HCM 2010, chapter 19)."""
 HALF_CYCLE = (1.0, 0.5)
 
 
@@ -159,11 +157,11 @@ def _give_way(network: PlanningNetwork, stream: Stream, link_of: dict[int, int])
     rivals = [at for at in stream.gives_way_to if at in link_of]
     if not rivals or stream.yielding_share <= 0.0:
         return None
-    most = _opposed_veh_per_h(stream, 0.0)
+    most = opposed_veh_per_h(stream, 0.0)
     slopes = []
     for at in rivals:
         full = network.streams[at].saturation_veh_per_h
-        slopes.append((most - _opposed_veh_per_h(stream, full)) / full)
+        slopes.append((most - opposed_veh_per_h(stream, full)) / full)
     return GiveWay(
         links=tuple(link_of[at] for at in rivals),
         slopes=tuple(slopes),
@@ -171,17 +169,11 @@ def _give_way(network: PlanningNetwork, stream: Stream, link_of: dict[int, int])
     )
 
 
-def _opposed_veh_per_h(stream: Stream, opposing_veh_per_h: float) -> float:
-    """What *stream* discharges: some of its vehicles wait for gaps, the others need not."""
-    per_lane = stream.saturation_veh_per_h
-    flow = opposing_veh_per_h / 3600.0
-    if flow > 0.0:
-        gaps = flow * exp(-flow * CRITICAL_GAP_S) / (1.0 - exp(-flow * FOLLOW_UP_S))
-    else:
-        gaps = 1.0 / FOLLOW_UP_S
-    turning = min(3600.0 * gaps * stream.lanes, per_lane)
-    share = stream.yielding_share
-    return 1.0 / ((1.0 - share) / per_lane + share / turning)
+def opposed_veh_per_h(stream: Stream, opposing_veh_per_h: float) -> float:
+    """What *stream* discharges through the gaps of so much opposing traffic."""
+    return discharge_veh_per_h(
+        opposing_veh_per_h, stream.saturation_veh_per_h, stream.lanes, stream.yielding_share
+    )
 
 
 def timing_plan(site: SitePlan, setting: Setting, node: int, name: str) -> TimingPlan:

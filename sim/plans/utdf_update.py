@@ -28,7 +28,7 @@ _STALE = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
+class RingPlace:
     """A phase in the new cycle: barrier, ring and position, and how long it lasts."""
 
     barrier: int
@@ -43,7 +43,7 @@ class _NodeUpdate:
 
     cycle_ms: int
     zero_ms: int
-    phases: Mapping[int, _Placed]
+    phases: Mapping[int, RingPlace]
     max_greens_ms: Mapping[int, int]
     offset_ms: int
 
@@ -81,6 +81,22 @@ def updated_utdf(text: str, plan: NetworkPlan, source: str = "UTDF") -> str:
     result = _rewritten(text, final)
     _verify(result, plan, made, source)
     return result
+
+
+def with_ring_splits(
+    text: str, nodes: Mapping[int, tuple[int, Mapping[int, RingPlace]]], source: str = "UTDF"
+) -> str:
+    """*text* with a cycle (ms) and a place and split for every phase of the nodes, and offset 0."""
+    utdf = parse_utdf(text, source)
+    updates = {}
+    for number, (cycle_ms, places) in nodes.items():
+        timing = node_timing(utdf, utdf.nodes[number])
+        greens_ms = {}
+        for name, place in places.items():
+            phase = timing.phase(name)
+            greens_ms[name] = place.split_ms - phase.yellow_ms - phase.all_red_ms
+        updates[number] = _NodeUpdate(cycle_ms, 0, places, greens_ms, 0)
+    return _rewritten(text, updates)
 
 
 def _without_empty_stages(plan: TimingPlan) -> TimingPlan:
@@ -140,9 +156,9 @@ def _placed(
     splits: Sequence[int],
     plan: TimingPlan,
     source: str,
-) -> dict[int, _Placed]:
+) -> dict[int, RingPlace]:
     """The place of every phase; the first stage begins behind a barrier."""
-    placed: dict[int, _Placed] = {}
+    placed: dict[int, RingPlace] = {}
     barrier, position = 0, dict.fromkeys((phase.ring for phase in made.timing.phases), 0)
     for k, phases in enumerate(stages):
         before = stages[k - 1] if k else frozenset()
@@ -152,12 +168,14 @@ def _placed(
             ring = made.timing.phase(number).ring
             if number in before:
                 old = placed[number]
-                placed[number] = _Placed(old.barrier, ring, old.position, old.split_ms + splits[k])
+                placed[number] = RingPlace(
+                    old.barrier, ring, old.position, old.split_ms + splits[k]
+                )
             elif number in placed:
                 raise _refusal(source, plan)
             else:
                 position[ring] += 1
-                placed[number] = _Placed(barrier, ring, position[ring], splits[k])
+                placed[number] = RingPlace(barrier, ring, position[ring], splits[k])
     return placed
 
 
