@@ -19,6 +19,7 @@ KMH_PER_M_PER_S = 3.6
 PATTERNS = {1: "out leads", 2: "in leads", 3: "both lead", 4: "both lag"}
 """Left-turn patterns: 1 outbound left leads and inbound left lags, 2 the reverse."""
 SIGNALS_MAX = 500
+CHOICES_MAX = 4
 CYCLE_S = (1.0, 1_000.0)
 SPEED_KMH = (1.0, 300.0)
 DISTANCE_M = (1.0, 100_000.0)
@@ -54,6 +55,9 @@ class Arterial:
     red_centre_shift: tuple[float, ...] = ()
     """(n) from the centre of the inbound red to that of the outbound red, where no pattern may be
     chosen; empty for 0."""
+    red_centre_choices: tuple[tuple[float, ...], ...] = ()
+    """(n) up to four such shifts of which one is to be chosen, in place of ``red_centre_shift``,
+    for signals without patterns; empty for none."""
     max_slowness_change_s_per_m: tuple[float, ...] = ()
     """(n - 2) how much 1/speed may change from a link to the next; empty for no limit."""
     k: float = 1.0
@@ -76,6 +80,7 @@ class Arterial:
             ("left_turn_inbound", 0.0, signals),
             ("red_centre_shift", 0.0, signals),
             ("patterns", (), signals),
+            ("red_centre_choices", (), signals),
             ("max_slowness_change_s_per_m", math.inf, max(0, links - 1)),
             ("volume_outbound_veh_per_h", 1.0, links),
             ("volume_inbound_veh_per_h", 1.0, links),
@@ -107,8 +112,10 @@ class Arterial:
         return tuple(zip(lows, highs, strict=True))
 
     def red_centre_shifts(self, signal: int) -> dict[int | None, float]:
-        """Allowed pattern and shift from the inbound to the outbound red centre at *signal*."""
-        allowed = self.patterns[signal]
+        """Allowed pattern (or number of the choice) and shift of the red centres at *signal*."""
+        allowed, choices = self.patterns[signal], self.red_centre_choices[signal]
+        if not allowed and choices:
+            return dict(enumerate(choices, 1))
         if not allowed:
             return {None: self.red_centre_shift[signal]}
         out, into = self.left_turn_outbound[signal], self.left_turn_inbound[signal]
@@ -132,6 +139,7 @@ def _violations(arterial: Arterial) -> Iterator[Violation]:
     yield from wrong
     if wrong:
         return
+    yield from _wrong_choices(arterial)
     yield from _wrong_patterns(arterial)
     yield from _contradictory_speeds(arterial)
 
@@ -151,6 +159,7 @@ def _wrong_lengths(arterial: Arterial) -> Iterator[Violation]:
         "left_turn_outbound": signals,
         "left_turn_inbound": signals,
         "red_centre_shift": signals,
+        "red_centre_choices": signals,
     }
     for field, wanted in lengths.items():
         given = len(getattr(arterial, field))
@@ -184,6 +193,19 @@ def _out_of_range(arterial: Arterial) -> Iterator[Violation]:
         yield from _wrong_range(f"speed_range_kmh[{i}]", pair, *SPEED_KMH)
     if not 0.0 <= arterial.k <= RATIO_MAX:
         yield _range_violation("k", arterial.k, 0.0, RATIO_MAX)
+
+
+def _wrong_choices(arterial: Arterial) -> Iterator[Violation]:
+    for i, choices in enumerate(arterial.red_centre_choices):
+        if len(choices) > CHOICES_MAX:
+            yield Violation(
+                "choices",
+                f"red_centre_choices[{i}]",
+                f"{len(choices)} shifts to choose from; at most {CHOICES_MAX} are possible",
+            )
+        for k, shift in enumerate(choices):
+            if not -1.0 <= shift <= 1.0:
+                yield _range_violation(f"red_centre_choices[{i}][{k}]", shift, -1.0, 1.0)
 
 
 def _range_violation(where: str, value: float, low: float, high: float) -> Violation:

@@ -60,6 +60,7 @@ def part(arterial: Arterial, first: int, last: int) -> Arterial:
             "left_turn_inbound",
             "patterns",
             "red_centre_shift",
+            "red_centre_choices",
         )
     }
     changes |= {

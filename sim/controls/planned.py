@@ -15,6 +15,7 @@ from controller.clock import Instant
 from controller.detection import SiteReadings
 from controller.plan import TimingPlan, check_plan
 from controller.signals import Inputs, Outputs
+from controller.take_over import Lit, take_over
 from optimizer.planning.maker import PlanningError, make_plan
 from optimizer.planning.network import NetworkPlan
 from sim.controls.base import Control, Prepared, Setup
@@ -24,12 +25,13 @@ from sim.network import Junction, Network, derive_network
 from sim.planning.demand import demand_of
 from sim.planning.from_net import planning_network
 from sim.plans import plan_json
+from sim.scenario import Scenario
 
 PLAN_SUFFIX = ".json"
 
 
 class PlannedNetwork:
-    """Every junction runs its plan by the clock."""
+    """Every junction runs its plan by the clock; without one of its own, the shipped program's."""
 
     def __init__(self, network: Network, now: Instant, plan: NetworkPlan) -> None:
         plans = plans_by_site(plan, network)
@@ -41,6 +43,16 @@ class PlannedNetwork:
         """See :class:`sim.controls.loop_driven.NetworkControl`."""
         return [site.step(now, seen) for site, seen in zip(self._sites, readings, strict=True)]
 
+    def listen(
+        self, now: Instant, readings: Sequence[SiteReadings], shown: Sequence[Outputs]
+    ) -> None:
+        """A plan needs to know nothing."""
+
+    def take_over(self, now: Instant, lamps: Sequence[Lit]) -> None:
+        """See :class:`sim.controls.loop_driven.GoesOn`."""
+        for site, lit in zip(self._sites, lamps, strict=True):
+            site.take_over(now, lit)
+
 
 class PlannedSite:
     """One junction: its controller and the plan in force; like the peers without a start-up."""
@@ -50,6 +62,10 @@ class PlannedSite:
         self._plan = check_plan(plan, self._site)
         self._state = core.start(self._site, now)
 
+    def take_over(self, now: Instant, lit: Lit) -> None:
+        """Go on from lamps that show *lit*."""
+        self._state = take_over(self._site, now, lit)
+
     def step(self, now: Instant, seen: SiteReadings) -> Outputs:
         """Run the plan; the buttons call the walks."""
         inputs = Inputs(*seen.masks(), self._plan)
@@ -58,16 +74,24 @@ class PlannedSite:
 
 
 def plans_by_site(plan: NetworkPlan, network: Network) -> Mapping[str, TimingPlan]:
-    """The plan of every junction of *network*; raises :class:`ScenarioError` if one has none."""
-    found = {each.site: each for each in plan.plans}
-    missing = [junction.id for junction in network.junctions if junction.id not in found]
-    if missing:
+    """The plan of every junction of *network*: that of its shipped program where *plan* has none.
+
+    Raises :class:`ScenarioError` if *plan* is for none of them.
+    """
+    made = {each.site: each for each in plan.plans}
+    if not any(junction.id in made for junction in network.junctions):
+        own = [junction.id for junction in network.junctions]
         raise ScenarioError(
-            f"plan {plan.name!r} has none for {', '.join(missing[:5])}"
-            f"{' and others' if len(missing) > 5 else ''} of {network.name}: "
-            "make one for this network"
+            f"plan {plan.name!r} is for {_listed(list(made))}, none of which {network.name} has "
+            f"(it has {_listed(own)}): make one for this network"
         )
-    return found
+    return {
+        junction.id: made.get(junction.id, junction.shipped_plan) for junction in network.junctions
+    }
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (" and others" if len(names) > 5 else "")
 
 
 def planned(setup: Setup) -> Prepared:
@@ -76,12 +100,16 @@ def planned(setup: Setup) -> Prepared:
     network = derive_network(
         scenario.net_file, scenario.additional_files, setup.convention, scenario.begin_s
     )
-    demand = demand_of(scenario, network).scaled(setup.scale)
+    return _run(planned_plan(scenario, network, setup.scale))(setup)
+
+
+def planned_plan(scenario: Scenario, network: Network, scale: float) -> NetworkPlan:
+    """The plan for the exact demand of *scenario*; raises :class:`ScenarioError` if none fits."""
+    demand = demand_of(scenario, network).scaled(scale)
     try:
-        made = make_plan(planning_network(network, demand))
+        return make_plan(planning_network(network, demand)).plan
     except PlanningError as error:
         raise ScenarioError(str(error)) from None
-    return _run(made.plan)(setup)
 
 
 def from_file(name: str) -> Control:
@@ -91,11 +119,7 @@ def from_file(name: str) -> Control:
     """
 
     def prepare(setup: Setup) -> Prepared:
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BenchError(f"{name}: the plan can't be read ({error})") from None
-        return _run(plan_json.from_json(text))(setup)
+        return _run(read_plan(name))(setup)
 
     return Control(
         name=name,
@@ -104,6 +128,19 @@ def from_file(name: str) -> Control:
         prepare=prepare,
         ours=True,
     )
+
+
+def read_plan(name: str) -> NetworkPlan:
+    """The network plan in the file *name*.
+
+    Raises :class:`BenchError` for a file that can't be read, and
+    :class:`~controller.violations.InvalidError` for one that is no plan.
+    """
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"{name}: the plan can't be read ({error})") from None
+    return plan_json.from_json(text)
 
 
 def _run(plan: NetworkPlan) -> Callable[[Setup], Prepared]:

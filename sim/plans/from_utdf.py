@@ -8,6 +8,7 @@ movements as the approach's volumes are: UTDF knows no routes.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -34,6 +35,17 @@ class _Street:
     hop: int
     length_m: float
     time_s: float
+
+
+def street_to(
+    utdf: Utdf, sites: Sequence[UtdfSite], node: UtdfNode, direction: str
+) -> tuple[int | None, int, float, float]:
+    """The street to an approach of *node*: from which signal, over which node, metres and seconds.
+
+    The signal is None at the edge of the network; without bends the node next to it is *node*.
+    """
+    street = _Streams(utdf, tuple(sites)).street(node, direction)
+    return street.upstream, street.hop, street.length_m, street.time_s
 
 
 @dataclass(slots=True)
@@ -95,7 +107,7 @@ class _Streams:
             by_approach[movement.direction].append(movement)
         found: list[_Lanes] = []
         for direction, movements in by_approach.items():
-            street = self._street(site.node, direction)
+            street = self.street(site.node, direction)
             own = [each for each in movements if self._lane_count(site.node, each)]
             if not own:
                 raise self.utdf.fault(
@@ -139,7 +151,7 @@ class _Streams:
             raise self.utdf.fault(line, f"{where} is {volume:g}: give 0 or more")
         return volume
 
-    def _street(self, node: UtdfNode, direction: str) -> _Street:
+    def street(self, node: UtdfNode, direction: str) -> _Street:
         """From the next signal upstream; bends on the way are passed."""
         hop, at = node.id, node
         length_m = time_s = 0.0

@@ -11,6 +11,7 @@ from optimizer.planning.sequences import Layout
 from optimizer.profiles.improve import Effort
 from sim.arterial import build_arterial
 from sim.controls import find_control
+from sim.controls.planned import plans_by_site
 from sim.errors import BenchError, ScenarioError
 from sim.network import derive_network
 from sim.planning.demand import Turn, counted, demand_of
@@ -164,10 +165,25 @@ def test_a_made_plan_runs_on_the_bench_and_beats_the_shipped_one(arterial, made,
 
 def test_a_plan_for_another_network_is_refused(arterial, made, tmp_path):
     file = tmp_path / "plan.json"
-    file.write_text(to_json(replace(made.plan, plans=made.plan.plans[:2])))
+    elsewhere = replace(made.plan.plans[0], site="elsewhere")
+    file.write_text(to_json(replace(made.plan, plans=(elsewhere,))))
     spec = RunSpec(scenario=replace(arterial[0], end_s=60.0), control=str(file))
-    with pytest.raises(ScenarioError, match="has none for oak, ring, school, station"):
+    with pytest.raises(
+        ScenarioError, match=r"is for elsewhere, none of which .* has .it has market"
+    ):
         run_once(spec)
     with pytest.raises(BenchError, match="can't be read"):
         run_once(replace(spec, control=str(tmp_path / "none.json")))
     assert find_control(str(file)).ours
+
+
+def test_a_junction_without_a_plan_runs_its_shipped_program(arterial, made, tmp_path):
+    scenario, network, *_ = arterial
+    part = replace(made.plan, plans=made.plan.plans[:2])
+    plans = plans_by_site(part, network)
+    assert plans["market"] is made.plan.plans[0]
+    assert plans["ring"] is network.junction("ring").shipped_plan
+    file = tmp_path / "part.json"
+    file.write_text(to_json(part))
+    run = run_once(RunSpec(scenario=replace(scenario, end_s=200.0), control=str(file), seed=101))
+    assert run.finished > 0
