@@ -122,10 +122,17 @@ def _trips_of(element: ET.Element) -> Iterator[tuple[float, tuple[str, ...], flo
     weights = [float(option.get("probability", "1")) for option in options]
     depart_s, vehicles = time_s(element.get("depart") or "0"), 1.0
     if element.tag == "flow":
-        begin_s, end_s = (time_s(element.get(key, "0")) for key in ("begin", "end"))
-        depart_s, vehicles = end_s, _vehicles(element, end_s - begin_s)
+        depart_s, vehicles = time_s(element.get("end", "0")), vehicles_of(element)
     for option, weight in zip(options, weights, strict=True):
         yield depart_s, tuple((option.get("edges") or "").split()), vehicles * weight / sum(weights)
+
+
+def vehicles_of(element: ET.Element) -> float:
+    """How many vehicles a ``vehicle`` (one) or a ``flow`` stands for."""
+    if element.tag != "flow":
+        return 1.0
+    begin_s, end_s = (time_s(element.get(key, "0")) for key in ("begin", "end"))
+    return _vehicles(element, end_s - begin_s)
 
 
 def _vehicles(flow: ET.Element, lasts_s: float) -> float:
