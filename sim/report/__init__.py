@@ -6,12 +6,15 @@ from pathlib import Path
 
 from sim.errors import BenchError
 from sim.network import Network
+from sim.report.cast import cast
 from sim.report.pictures import summary_svg
+from sim.report.plan_report import write_pictures
 from sim.report.render import render
+from sim.report.street_scene import street_scene
 from sim.report.writing import write_text
 from sim.results import Comparison
 
-__all__ = ["summary_svg", "write_report"]
+__all__ = ["summary_svg", "write_report", "write_street_pictures"]
 
 
 def write_report(comparison: Comparison, network: Network, path: Path, *, command: str) -> None:
@@ -26,3 +29,12 @@ def write_report(comparison: Comparison, network: Network, path: Path, *, comman
             f"nothing to report on {comparison.scenario}: no control has a finished run"
         )
     write_text(path, render(comparison, network, command))
+
+
+def write_street_pictures(comparison: Comparison, network: Network, folder: Path) -> list[Path]:
+    """Every drawing of the main street as an SVG file in *folder*; nothing if none was watched.
+
+    Raises :class:`BenchError` when a file can't be written.
+    """
+    scene = street_scene(cast(comparison), network)
+    return write_pictures(scene.pictures if scene else (), folder)

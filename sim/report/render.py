@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from sim.controls import CONTROLS
 from sim.network import Network
+from sim.pictures.style import page_style
 from sim.report import charts, formatting, netmap, sections, wording
 from sim.report.aggregate import Detail, aggregate
 from sim.report.burden import (
@@ -20,6 +21,7 @@ from sim.report.burden import (
     burden,
 )
 from sim.report.cast import Cast, cast, label
+from sim.report.street_scene import street_scene
 from sim.report.streets import Streets, streets_of
 from sim.report.why import reasons
 from sim.results import Comparison
@@ -55,11 +57,12 @@ def render(comparison: Comparison, network: Network, command: str) -> str:
         "splits": sections.splits(network, streets, before, after),
         "junctions": sections.junction_delays(streets, before, after),
         **_movements(streets, _burden(parts, before, after)),
+        "scene": street_scene(parts, network),
         "reasons": reasons(streets, after),
         "subject_explains": parts.subject.name in CONTROLS
         and CONTROLS[parts.subject.name].explains,
     }
-    return _environment().get_template("report.html.j2").render(values)
+    return environment().get_template("report.html.j2").render(values)
 
 
 def _headline(comparison: Comparison, parts: Cast) -> dict[str, object]:
@@ -147,15 +150,16 @@ def _movements(streets: Streets, found: Burden | None) -> dict[str, object]:
     }
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates with the filters that they use."""
+    made = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(
+    made.filters.update(
         number=formatting.number,
         signed=formatting.signed,
         estimate=formatting.estimate,
@@ -163,6 +167,7 @@ def _environment() -> Environment:
         percent=formatting.percent,
         share=formatting.share,
     )
-    environment.globals["count"] = formatting.count
-    environment.globals["label"] = label
-    return environment
+    made.globals["count"] = formatting.count
+    made.globals["label"] = label
+    made.globals["picture_style"] = page_style
+    return made
