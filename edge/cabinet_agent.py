@@ -80,7 +80,7 @@ class CabinetAgent:
         )
         self.events = EventReader(cabinet.name, place)
         self.plans = PlanKeeper(cabinet.name, plan, journal, alarms)
-        self.priority = PriorityDesk(cabinet.site, journal)
+        self.priority = PriorityDesk(cabinet.site)
         self.detection = DetectionView(len(cabinet.site.detectors), trusted=rules.lockstep)
         self.control = rules.control_of(cabinet)
         self.status: CabinetStatus | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 
@@ -19,7 +19,7 @@ from controller import plan_json
 from controller.clock import Instant
 from controller.plan import TimingPlan, check_plan
 from controller.violations import InvalidError
-from edge import announcement_json
+from edge import announcement_json, messages
 from edge.alarms import Alarms
 from edge.beat import Beat
 from edge.cabinet_agent import CabinetAgent
@@ -101,7 +101,7 @@ class Daemon:
                 place=places.get(cabinet.name),
                 plan=None if self.store is None else _last_plan(self.store, cabinet),
             )
-            agent.renewed = self._renewed
+            agent.renewed, agent.priority.answer = self._renewed, self._answer
             yield agent
 
     def _renewed(self, control: JunctionControl) -> None:
@@ -218,6 +218,10 @@ class Daemon:
         if self.bus is not None:
             self.bus.show_status(self.reporter.status(beat.now))
         self.reporter.measure(beat.now)
+
+    def _answer(self, now: Instant, body: Mapping[str, object]) -> None:
+        if self.bus is not None:
+            self.bus.answer(messages.answer(self.config.name, now.utc_ms, body))
 
     def _hurry(self, agent: CabinetAgent) -> None:
         """Have a priority call passed on beside the turns."""

@@ -70,6 +70,11 @@ def status(
     )
 
 
+def answer(edge: str, utc_ms: int, body: Mapping[str, object]) -> bytes:
+    """Message for ``answers``: what became of a priority call."""
+    return compact({"schema": SCHEMA, "edge": edge, "utc_ms": utc_ms, **body})
+
+
 def log_message(
     edge: str,
     message: OutMessage,

@@ -35,6 +35,7 @@ from edge.topics import Topics
 
 TIMEOUT_S = 5.0
 INCOMING_MAX = 1_000
+ANSWERS_MAX = 1_000
 RESEND_S = 10.0
 RESEND_MOST_S = 60.0
 PROVEN_S = 10.0
@@ -85,6 +86,7 @@ class Bus:
         self._resend_s = resend_s
         self._newest: dict[str, bytes] = {}
         self._has_newest = asyncio.Event()
+        self._answers: asyncio.Queue[bytes] = asyncio.Queue(ANSWERS_MAX)
         self._outbox = OutboxWindow()
         self._outbox_changed = asyncio.Event()
         self._me = Instance.here()
@@ -100,6 +102,12 @@ class Bus:
     def announce(self, payload: bytes) -> None:
         """Send *payload* to the neighbours, unless a newer one comes before that."""
         self._show(self._topics.neighbours, payload)
+
+    def answer(self, payload: bytes) -> None:
+        """Send *payload* as an answer, at once or never: it is worth something while it is new."""
+        if self.connected:
+            with contextlib.suppress(asyncio.QueueFull):
+                self._answers.put_nowait(payload)
 
     def _show(self, topic: str, payload: bytes) -> None:
         alarm = f"{topic.rpartition('/')[2]} too large"
@@ -149,12 +157,13 @@ class Bus:
         made = self._client()
         limit_incoming(made, self._refuse)
         async with made as client:
-            client.pending_calls_threshold = 2 * WINDOW
+            client.pending_calls_threshold = 2 * WINDOW + ANSWERS_MAX
             try:
                 await self._begin(client)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._receive(client))
                     tasks.create_task(self._send_newest(client))
+                    tasks.create_task(self._send_answers(client))
                     tasks.create_task(self._drain(client))
             except asyncio.CancelledError:
                 with contextlib.suppress(aiomqtt.MqttError):
@@ -301,6 +310,14 @@ class Bus:
             while self._newest:
                 topic, payload = self._newest.popitem()
                 await client.publish(topic, payload, qos=0)
+
+    async def _send_answers(self, client: aiomqtt.Client) -> None:
+        while True:
+            batch = [await self._answers.get()]
+            while not self._answers.empty():
+                batch.append(self._answers.get_nowait())
+            topic = self._topics.answers
+            await asyncio.gather(*(client.publish(topic, each, qos=1) for each in batch))
 
     async def _drain(self, client: aiomqtt.Client) -> None:
         """Send what waits, in order; send it again where no confirmation comes."""

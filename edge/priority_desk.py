@@ -7,12 +7,11 @@ the cabinet has it, ``refused`` or ``unreachable`` with a reason; each once, unt
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from controller.clock import Instant
 from controller.intersection import Intersection
 from edge.errors import OrderRefusedError
-from edge.journal import Journal
 from edge.orders import PriorityOrder
 from firmware_bridge.client import CabinetClient
 from firmware_bridge.codec import encode
@@ -20,22 +19,24 @@ from firmware_bridge.errors import BridgeError, RefusedError
 from firmware_bridge.registers import PRIORITY
 from firmware_bridge.status import PriorityStatus
 
+Answer = Callable[[Instant, Mapping[str, object]], None]
 WAITING_MAX = 32
 """The cabinet has room for eight; more than a few in a second is somebody's mistake."""
 SHOWN_MS = 10_000
 """So long after the last call the cabinet is still asked what became of it."""
-REFUSED, UNREACHABLE = "refused", "unreachable"
+REFUSED, UNREACHABLE, ACKNOWLEDGED = "refused", "unreachable", "acknowledged"
 
 
 class PriorityDesk:
     """Hands calls on at once; a call that the line swallows is repeated by its maker."""
 
-    def __init__(self, site: Intersection, journal: Journal) -> None:
+    def __init__(self, site: Intersection) -> None:
         self._site = site
-        self._journal = journal
         self._waiting: deque[PriorityOrder] = deque()
         self._until_ms = 0
         self._told: dict[int, str] = {}
+        self.answer: Answer = lambda now, body: None
+        """Tells the centre: when, and what."""
         self.came: Callable[[], None] = lambda: None
         """Called when a call has come; it would otherwise wait for the next turn."""
         self.calls: tuple[PriorityStatus, ...] = ()
@@ -65,7 +66,7 @@ class PriorityDesk:
                 await self._pass_on(now, order, client)
             if now.mono_ms < self._until_ms:
                 self.calls = await client.priority_calls()
-                self._tell_states(now)
+                self._tell_states(now, waiting)
             else:
                 self.calls = ()
                 self._told.clear()
@@ -85,9 +86,13 @@ class PriorityDesk:
         except RefusedError as error:
             self._tell(now, order.call, REFUSED, {"in_cabinet": False, "why": str(error)})
 
-    def _tell_states(self, now: Instant) -> None:
+    def _tell_states(self, now: Instant, asked: Iterable[PriorityOrder]) -> None:
         for each in self.calls:
             self._tell(now, each.call, each.state.name.lower(), {})
+        for order in asked:
+            # The end of a call that the cabinet never had: whoever asks wants to know it is there.
+            if not order.ttl_ms and order.call not in self._told:
+                self._tell(now, order.call, ACKNOWLEDGED, {})
 
     def _tell_unreachable(
         self, now: Instant, orders: Iterable[PriorityOrder], error: BridgeError
@@ -100,4 +105,4 @@ class PriorityDesk:
             return
         self._told[call] = state
         body = {"site": self._site.name, "order": "priority", "call": call, "state": state}
-        self._journal.reply(now, {**body, **more})
+        self.answer(now, {**body, **more})

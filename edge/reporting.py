@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from controller.clock import Instant
+from controller.intersection import Intersection
+from controller.signals import Outputs
 from edge import messages
 from edge.cabinet_agent import CabinetAgent
 from edge.ladder import Rung
@@ -15,6 +17,9 @@ from edge.orders import KINDS
 if TYPE_CHECKING:
     from edge.daemon import Daemon
 
+COMING_S = 20
+"""Who is due within this time counts as coming."""
+
 
 class Reporter:
     """Looks at *daemon* and says what it sees."""
@@ -24,14 +29,25 @@ class Reporter:
         self.metrics = Metrics(daemon.config.name, version)
         self._gauges = {agent.name: _Gauges(self.metrics, agent.name) for agent in daemon.agents}
         self._alarms: set[str] = set()
+        self._decisions: dict[str, str] = {}
+        """By cabinet, the last change that was decided, and why."""
 
     def status(self, now: Instant) -> bytes:
         """The payload of ``status``."""
         daemon = self._daemon
-        cabinets = {agent.name: _row(agent, now) for agent in daemon.agents}
+        cabinets = {agent.name: self._row(agent, now) for agent in daemon.agents}
         dropped = {} if daemon.store is None else daemon.store.dropped
         standing = daemon.alarms.standing()
         return messages.status(daemon.config.name, now.utc_ms, cabinets, standing, dropped)
+
+    def _row(self, agent: CabinetAgent, now: Instant) -> dict[str, object]:
+        row = _row(agent, now)
+        decision = agent.decision
+        if decision is not None and decision.changed:
+            self._decisions[agent.name] = decision.explain()
+        if agent.name in self._decisions:
+            row["decision"] = self._decisions[agent.name]
+        return row
 
     def summary(self) -> str:
         """In a line, for the service manager."""
@@ -124,9 +140,25 @@ def _row(agent: CabinetAgent, now: Instant) -> dict[str, object]:
         "plan_no": status.plan_no,
         "faults": [bit.name.lower() for bit in status.faults if bit.name],
         "detection": round(agent.detection.working, 3),
+        "lamps": _lamps(agent.site, status.outputs),
+        "cycle_s": status.cycle_s,
+        "lanes": _lanes(agent),
     }
     if agent.decision is not None:
         row["limit"] = agent.decision.limit
     if agent.priority.calls:
         row["priority"] = {str(c.call): c.state.name.lower() for c in agent.priority.calls}
     return row
+
+
+def _lamps(site: Intersection, shown: Outputs) -> str:
+    """A letter for every group: (g)reen, (e)nding, (r)ed, (f)lash."""
+    return "".join(aspect.value[0] for aspect in shown.aspects(site))
+
+
+def _lanes(agent: CabinetAgent) -> list[list[float]]:
+    """By lane: vehicles that wait, those that will have come soon, how far both can be trusted."""
+    traffic = agent.control.tactical.traffic
+    queue, arrivals = traffic.forecast(COMING_S)
+    columns = (queue.round(1), arrivals.sum(axis=1).round(1), traffic.confidence.round(2))
+    return [list(row) for row in zip(*(each.tolist() for each in columns), strict=True)]

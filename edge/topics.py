@@ -6,6 +6,7 @@ topic                   from       QoS
 ``state``               edge       1     retained: online, or offline as its last will
 ``status``              edge       0     all cabinets, once a second; only the newest counts
 ``log``                 edge       1     counts, events, audit, replies; numbered, until confirmed
+``answers``             edge       1     what a cabinet does with a priority call; not repeated
 ``neighbours``          edge       0     what its junctions announce to those of other edges
 ``received``            centre     1     up to which number of ``log`` all is stored
 ``orders/SITE/KIND``    centre     1     signed plan, bounds or priority call; plans are retained
@@ -44,6 +45,11 @@ class Topics:
     def log(self) -> str:
         """What the centre has to know, numbered."""
         return self._of("log")
+
+    @property
+    def answers(self) -> str:
+        """What becomes of priority calls."""
+        return self._of("answers")
 
     @property
     def neighbours(self) -> str:

@@ -130,13 +130,22 @@ def write_site_toml(
     broker_url: str,
     http: str,
     papers: Papers | None,
+    orders_key: bytes | None = None,
 ) -> Path:
-    """``site.toml`` in *folder*, beside ``links.json``."""
+    """``site.toml`` in *folder*, beside ``links.json``.
+
+    With *orders_key* there is a centre, which signs its orders with it and confirms the log.
+    """
+    broker: dict[str, object] = {"url": broker_url, "confirmed_by": "broker"}
+    if orders_key is not None:
+        path = folder / "orders.key"
+        path.touch(0o600)
+        path.write_text(orders_key.hex() + "\n", encoding="ascii")
+        broker |= {"confirmed_by": "centre", "orders_key_file": path}
     tables: list[tuple[str, Mapping[str, object]]] = [
         ("", {"name": "bench"}),
         ("[store]", {"path": "edge.db"}),
-        # There is no centre on the bench that would say what it has stored.
-        ("[broker]", {"url": broker_url, "confirmed_by": "broker"}),
+        ("[broker]", broker),
         ("[neighbours]", {"links_file": "links.json"}),
         ("[http]", {"bind": http}),
     ]

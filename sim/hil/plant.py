@@ -154,6 +154,7 @@ class _Building:
             broker_url=f"mqtt://{host}:{port}",
             http=f"{HOST}:{http_port}",
             papers=self._papers,
+            orders_key=self._spec.orders_key,
         )
         lockstep = self._spec.speed.lockstep
         return Daemon(self._programs, site_toml, http_port=http_port, lockstep=lockstep)

@@ -113,6 +113,8 @@ class HilSpec:
     broker: str = EMBEDDED
     devices: tuple[ForeignDevice, ...] = ()
     faults: tuple[Fault, ...] = ()
+    orders_key: bytes | None = None
+    """Of a centre that is on the broker as well; None if there is none."""
     keep: Path | None = None
     """Where the files of the run stay; None if they are to go with it."""
 

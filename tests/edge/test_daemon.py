@@ -186,7 +186,8 @@ async def _broker(folder, broker):
         assert len(_replies(centre, accepted=True)) == 3
         assert _replies(centre, accepted=False)[0]["rule"] == "signature"
         assert any("priority call 5 is served" in line for line in box.program.lines)
-        assert [m.body["state"] for m in centre.stored if m.body.get("call") == 5] == ["activated"]
+        answers = [json.loads(p) for t, p in centre.others if t == Topics("north-1").answers]
+        assert [(each["call"], each["state"]) for each in answers] == [(5, "activated")]
         actions = [m.body["action"] for m in centre.stored if m.kind == "audit"]
         assert "plan uploaded" in actions
         status = _statuses(centre)[-1]

@@ -317,7 +317,7 @@ def test_while_the_store_can_not_be_read_no_order_is_taken(edge, tmp_path):
     with edge:
         assert not edge.order(bounds(2))
         assert not edge.order(bounds(4))
-        # The database last, and in one step: the writer, which tries all the time, finds all or none.
+        # The database last: the writer tries all the time, and finds all of it or nothing.
         for path in sorted(folder.iterdir(), reverse=True):
             path.replace(tmp_path / path.name)
         edge.store.flush(10)

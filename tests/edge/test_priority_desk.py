@@ -18,12 +18,12 @@ NOW_MS = 1_000_000
 
 
 class Told:
-    """A journal that keeps the replies."""
+    """A centre that keeps the answers."""
 
     def __init__(self):
         self.replies = []
 
-    def reply(self, now, body):
+    def answer(self, now, body):
         self.replies.append((body["call"], body["state"]))
 
 
@@ -50,7 +50,9 @@ class Cabinet:
 
 @pytest.fixture
 def desk():
-    return PriorityDesk(crossroads(), Told())
+    found, told = PriorityDesk(crossroads()), Told()
+    found.answer, found.replies = told.answer, told.replies
+    return found
 
 
 def pursue(desk, cabinet, after_ms=0):
@@ -74,14 +76,14 @@ def test_every_state_is_told_once(desk):
     pursue(desk, cabinet, 2_000)
     desk.take(order(desk, 1, ttl_ms=0))
     pursue(desk, cabinet, 3_000)
-    assert desk._journal.replies == [
+    assert desk.replies == [
         (1, "activated"),
         (2, "queued"),
         (1, "completed"),
         (2, "activated"),
     ]
     pursue(desk, cabinet, 9_000)
-    assert desk._journal.replies[-1] == (2, "stale")
+    assert desk.replies[-1] == (2, "stale")
     assert cabinet.calls.all[-1].state is PriorityState.STALE
 
 
@@ -94,13 +96,13 @@ def test_a_cabinet_that_is_away_or_full_is_told_and_nothing_piles_up(desk):
             pursue(desk, cabinet)
     desk.take(order(desk, 2))
     desk.miss(Instant(NOW_MS, NOW_MS), LinkError("the turn found nobody"))
-    assert desk._journal.replies == [(1, "unreachable"), (2, "unreachable")]
+    assert desk.replies == [(1, "unreachable"), (2, "unreachable")]
     cabinet.away = False
     for call in range(1, 10):
         desk.take(order(desk, call))
     pursue(desk, cabinet)
-    assert (9, "refused") in desk._journal.replies
-    assert (1, "activated") in desk._journal.replies
+    assert (9, "refused") in desk.replies
+    assert (1, "activated") in desk.replies
 
 
 def test_more_calls_than_any_street_needs_are_refused_and_each_is_announced(desk):
@@ -111,3 +113,9 @@ def test_more_calls_than_any_street_needs_are_refused_and_each_is_announced(desk
     with pytest.raises(OrderRefusedError):
         desk.take(order(desk, 99))
     assert len(came) == WAITING_MAX
+
+
+def test_the_end_of_a_call_that_was_never_made_is_acknowledged(desk):
+    desk.take(order(desk, 7, ttl_ms=0))
+    pursue(desk, Cabinet())
+    assert desk.replies == [(7, "acknowledged")]
