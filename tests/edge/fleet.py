@@ -72,7 +72,7 @@ class Program:
         self._process = None
         return code
 
-    async def said(self, words: str, timeout_s: float = 15.0) -> str:
+    async def said(self, words: str, timeout_s: float = 60.0) -> str:
         """The first line with *words* in it."""
         return await until(
             lambda: next((line for line in self.lines if words in line), None),
