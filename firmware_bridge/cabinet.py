@@ -36,7 +36,7 @@ from firmware_bridge.codes import REFUSALS, Command, Refusal
 from firmware_bridge.day_plans import DayPlans
 from firmware_bridge.detectors import FieldInputs, Occupancy, pulses, quiet
 from firmware_bridge.errors import SetupError
-from firmware_bridge.priority import PriorityCalls
+from firmware_bridge.priority import PriorityCalls, held_schedule
 from firmware_bridge.registers import DETECTORS_MAX, EVENTS_KEPT, GROUPS_MAX
 from firmware_bridge.store import NoStore, PlanStore
 from firmware_bridge.upload import Envelope, UploadError
@@ -276,15 +276,7 @@ class Cabinet:
         call = self.calls.active
         if call is None:
             return self._schedule
-        stage = self.site.stages[call.stage].name
-        entry = ScheduledStage(stage=stage, duration_ms=BACKUP_MS)
-        held = StageSchedule(
-            site=self.site.name,
-            start_mono_ms=self.now.mono_ms,
-            entries=(entry,),
-            sequence_no=call.call,
-        )
-        return check_schedule(held, self.site)
+        return held_schedule(self.site, call, self.now)
 
     def _admit(self, writer: int) -> None:
         """Give or renew the lease; raises :class:`OrderError` while another writer has it."""

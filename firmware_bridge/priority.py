@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from controller.clock import Instant
+from controller.intersection import Intersection
+from controller.plan import CheckedSchedule, ScheduledStage, StageSchedule, check_schedule
 from firmware_bridge.codes import PriorityState
 from firmware_bridge.registers import PRIORITY_CALLS_MAX
 
 ACTIVE_MAX_MS = 120_000
+HELD_MS = 5_000
+"""Of a schedule that holds a call's stage; it is made anew in every step."""
 
 _LIVING = frozenset({PriorityState.ACTIVATED, PriorityState.QUEUED})
 
@@ -101,3 +106,15 @@ def _aged(each: PriorityCall, now_ms: int) -> PriorityCall:
     if each.state is PriorityState.TIMED_OUT and now_ms >= each.until_ms:
         return replace(each, state=PriorityState.STALE)
     return each
+
+
+def held_schedule(site: Intersection, call: PriorityCall, now: Instant) -> CheckedSchedule:
+    """The schedule by which the controller of *site* serves *call*: its stage, from now on."""
+    entry = ScheduledStage(stage=site.stages[call.stage].name, duration_ms=HELD_MS)
+    held = StageSchedule(
+        site=site.name,
+        start_mono_ms=now.mono_ms,
+        entries=(entry,),
+        sequence_no=call.call,
+    )
+    return check_schedule(held, site)

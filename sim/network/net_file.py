@@ -28,7 +28,10 @@ _MOTORISED = {
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One lane. ``motorised`` is false where no road vehicle may drive (paths, cycle lanes)."""
+    """One lane. ``motorised`` is false where no road vehicle may drive (paths, cycle lanes).
+
+    ``emergency``: whether an ambulance may.
+    """
 
     id: str
     edge: str
@@ -37,6 +40,7 @@ class Lane:
     width_m: float
     shape: tuple[Point, ...]
     motorised: bool
+    emergency: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,13 @@ def _is_motorised(element: ET.Element) -> bool:
     return True
 
 
+def _lets_ambulances(element: ET.Element) -> bool:
+    allow, disallow = element.get("allow"), element.get("disallow")
+    if allow is not None:
+        return allow == "all" or "emergency" in allow.split()
+    return disallow is None or not {"all", "emergency"} & set(disallow.split())
+
+
 class _RawNet:
     """Collects elements while the file is read; connections need the edges that come before."""
 
@@ -208,6 +219,7 @@ class _RawNet:
                 float(lane.get("width", "3.2")),
                 points(lane.get("shape")),
                 _is_motorised(lane),
+                _lets_ambulances(lane),
             )
         self.edges[edge_id] = Edge(
             edge_id,
