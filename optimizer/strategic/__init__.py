@@ -1,0 +1,1 @@
+"""The strategic tier: every few minutes, from the loops, new cycles, splits and offsets."""
