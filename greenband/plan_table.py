@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from greenband.terminal import results
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from controller.plan import TimingPlan
     from optimizer.planning.maker import MadePlan
     from optimizer.planning.network import PlanningNetwork
     from optimizer.planning.predictions import StreamPrediction
@@ -22,13 +23,19 @@ def print_plan(made: MadePlan, network: PlanningNetwork, seconds: float) -> None
     console = results()
     console.print()
     console.print(_headline(made, seconds), soft_wrap=True, markup=False)
-    console.print(_sites(made))
-    console.print(_streams(made, network))
+    console.print(sites_table(made))
+    console.print(streams_table(made, network))
     for zone, by_cycle in zip(made.plan.zones, made.index_by_cycle, strict=True):
         if not any(by_cycle.values()):
             continue  # nobody drives there
         tried = "  ".join(f"{cycle:g} s {index:.1f}" for cycle, index in by_cycle.items())
         console.print(f"zone {zone.name}, index by cycle: {tried}", soft_wrap=True, markup=False)
+    print_remarks(made)
+
+
+def print_remarks(made: MadePlan) -> None:
+    """Print why the plan is as it is, and what it cannot do."""
+    console = results()
     for note in made.notes:
         console.print(note, soft_wrap=True, markup=False)
     for shortcoming in made.shortcomings:
@@ -45,23 +52,31 @@ def _headline(made: MadePlan, seconds: float) -> str:
     )
 
 
-def _sites(made: MadePlan) -> Table:
+def sites_table(made: MadePlan, sites: Collection[str] | None = None) -> Table:
+    """Stages, splits, cycle and offset of *sites* (all of them if None)."""
     zone_of = {site: zone.name for zone in made.plan.zones for site in zone.sites}
-    table = _table(("site", "zone", "stages and splits s"), ("cycle s", "offset s"))
+    table = plain_table(("site", "zone", "stages and splits s"), ("cycle s", "offset s"))
     for plan in made.plan.plans:
-        splits = "  ".join(f"{entry.stage}: {entry.split_ms / 1000:g}" for entry in plan.stages)
+        if sites is not None and plan.site not in sites:
+            continue
         table.add_row(
             plan.site,
             zone_of.get(plan.site, ""),
-            splits,
+            splits_text(plan),
             f"{plan.cycle_ms / 1000:g}",
             "" if plan.offset_ms is None else f"{plan.offset_ms / 1000:g}",
         )
     return table
 
 
-def _streams(made: MadePlan, network: PlanningNetwork) -> Table:
-    table = _table(
+def splits_text(plan: TimingPlan) -> str:
+    """The stages of *plan* in their order, with their splits."""
+    return "  ".join(f"{entry.stage}: {entry.split_ms / 1000:g}" for entry in plan.stages)
+
+
+def streams_table(made: MadePlan, network: PlanningNetwork) -> Table:
+    """What is expected of every stream."""
+    table = plain_table(
         ("stream",), ("veh/h", "capacity", "full", "delay s", "LOS", "stops", "queue", "fits")
     )
     for each in made.predictions:
@@ -82,7 +97,8 @@ def _cells(each: StreamPrediction, network: PlanningNetwork) -> Iterator[str]:
     yield f"{stream.storage_veh:.0f}" if isfinite(stream.storage_veh) else ""
 
 
-def _table(words: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
+def plain_table(words: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
+    """An empty table with columns of words, then of numbers."""
     from rich import box
     from rich.table import Table
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 
-from controller.intersection import Intersection
-from controller.plan import TimingPlan, check_plan, minimum_splits_ms
+from controller.plan import TimingPlan
 from optimizer.bandwidth.cutting import Cut, best_cut
 from optimizer.planning.arterial_greens import OrderedSite, SiteTiming, orders_in_full, pattern_of
 from optimizer.planning.arterial_model import ArterialModel
@@ -42,7 +41,7 @@ from optimizer.planning.maker import (
     PlanProgress,
 )
 from optimizer.planning.network import NetworkPlan, PlanningNetwork, Zone
-from optimizer.planning.predictions import prediction, shortcomings
+from optimizer.planning.predictions import prediction, shortcomings, without_slack
 from optimizer.planning.stages import best_stages, changed_stages
 from optimizer.planning.timing import positions_of, streams_by_site, timing_plan
 
@@ -275,7 +274,7 @@ class _Maker:
             changed = changed_stages(network.sites[at], timing)
             self._notes += [changed] if changed else []
             plans.append(timing)
-            late += _without_slack(timing, network.sites[at].site)
+            late += without_slack(timing, plan, SLACK_S)
         result = model.evaluation(offset_s)
         told = tuple(
             prediction(stream, link)
@@ -339,14 +338,3 @@ def _moved(chosen: _Candidate, groups: Sequence[Group]) -> tuple[float, ...]:
         first_s = group.offset_s[0] + group.timings[0].outbound.start_s
         offsets += [(each + here_s - first_s) % chosen.cycle_s for each in group.offset_s]
     return tuple(offsets)
-
-
-def _without_slack(plan: TimingPlan, site: Intersection) -> list[str]:
-    """Says that *site* could not catch up when it is late; checks *plan*."""
-    minimums_ms = minimum_splits_ms(site, check_plan(plan, site).masks)
-    if plan.cycle_ms - sum(minimums_ms) >= 1000 * SLACK_S:
-        return []
-    return [
-        f"{plan.site} needs all of its cycle of {plan.cycle_ms / 1000:g} s for its minimum times: "
-        "once behind its offset it stays behind"
-    ]

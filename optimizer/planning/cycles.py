@@ -1,10 +1,11 @@
-"""The common cycle of a zone: coarse first, then finer around the best."""
+"""The common cycle of a zone: coarse first, then in full, then finer around the best."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from optimizer.planning.time_left import TimeLeft
 from optimizer.profiles.cycle import at_cycle, balanced_setting, choose_cycle, shortest_cycle_s
 from optimizer.profiles.improve import Effort, Improvement, OnProgress, improve
 from optimizer.profiles.network import Objective, Setting, SignalNetwork
@@ -13,14 +14,20 @@ LARGE_NODES = 60
 """In a greater network every cycle gets a sketch only (:func:`choose_cycle`)."""
 FINER_S = (-6.0, -4.0, 4.0, 6.0)
 """Steps around the best of the coarse cycles; even, so that half a cycle has whole seconds."""
-FINALISTS = 2
+FINER_FINALISTS = 2
+PROMISING = 0.06
+"""A cycle whose first descent costs so much more than that of the best one is searched in full
+too. What kicks gain beyond a descent differs from cycle to cycle: up to 4 % where some sites may
+run half of it."""
+DESCENTS_SHARE = 0.4
+"""Of the time that a zone has, for the first descents together."""
 THREADS = 2
 """Cycles of a great network that are looked at side by side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How to look for a zone's setting."""
+    """How to look for a zone's setting. The time limit of ``effort`` is for all of it."""
 
     objective: Objective
     move: Collection[str]
@@ -48,50 +55,86 @@ def best_cycle(
             on_progress=search.on_progress,
         )
         return choice.best, dict(choice.index_by_cycle)
-    found = _coarse(model, cycles_s, search)
+    found = _Found(model, search)
+    found.descend(cycles_s)
+    found.search(found.promising())
     if finer:
-        found |= _finer(model, found, search)
-    ranked = sorted(found.values(), key=lambda each: each.index)
-    finals = [_improved(model, each, search, search.effort) for each in ranked[:FINALISTS]]
-    indices = {cycle: each.index for cycle, each in found.items()}
-    for each in finals:
-        indices[each.setting.cycle_s] = min(each.index, indices[each.setting.cycle_s])
-    return min(finals, key=lambda each: each.index), dict(sorted(indices.items()))
+        nearby = found.descend_nearby()
+        found.search(nearby[:FINER_FINALISTS])
+    indices = {cycle: each.index for cycle, each in found.by_cycle.items()}
+    return found.best(), dict(sorted(indices.items()))
 
 
-def _coarse(
-    model: SignalNetwork, cycles_s: Sequence[float], search: Search
-) -> dict[float, Improvement]:
-    """One descent for each cycle, from balanced splits."""
-    found: dict[float, Improvement] = {}
-    once = replace(search.effort, kicks=0)
-    for done, cycle in enumerate(cycles_s, 1):
-        start = balanced_setting(model, cycle)
-        found[cycle] = improve(
-            model, start, objective=search.objective, move=search.move, effort=once
-        )
-        search.on_cycle(done, len(cycles_s), found[cycle].index)
-    return found
+class _Found:
+    """The best setting of every cycle that was looked at so far."""
 
+    def __init__(self, model: SignalNetwork, search: Search) -> None:
+        self._model = model
+        self._search = search
+        self._time = TimeLeft(search.effort)
+        self.by_cycle: dict[float, Improvement] = {}
 
-def _finer(
-    model: SignalNetwork, found: dict[float, Improvement], search: Search
-) -> dict[float, Improvement]:
-    """The neighbours of the best cycle, from its setting."""
-    best = min(found.values(), key=lambda each: each.index)
-    at_s = best.setting.cycle_s
-    least_s = max(min(found), shortest_cycle_s(model))
-    local = replace(search.effort, kicks=0, is_local=True)
-    nearby: dict[float, Improvement] = {}
-    for step in FINER_S:
-        cycle = at_s + step
-        if least_s <= cycle <= max(found) and cycle not in found:
-            start = _moved(model, best, cycle)
+    def best(self) -> Improvement:
+        """The best of all cycles."""
+        return min(self.by_cycle.values(), key=lambda each: each.index)
+
+    def promising(self) -> list[float]:
+        """The cycles that may turn out to be the best, the likeliest first."""
+        most = (1.0 + PROMISING) * self.best().index
+        return self._ranked(cycle for cycle, each in self.by_cycle.items() if each.index <= most)
+
+    def descend(self, cycles_s: Sequence[float]) -> None:
+        """One descent for each cycle, from balanced splits."""
+        descents = TimeLeft(self._time.effort(DESCENTS_SHARE))
+        for done, cycle in enumerate(cycles_s, 1):
+            effort = replace(descents.effort(1.0 / (len(cycles_s) - done + 1)), kicks=0)
+            start = balanced_setting(self._model, cycle)
+            self.by_cycle[cycle] = self._improved(start, effort)
+            self._search.on_cycle(done, len(cycles_s), self.by_cycle[cycle].index)
+
+    def descend_nearby(self) -> list[float]:
+        """Small steps at the neighbours of the best cycle, from its setting; the best ones first.
+
+        Told are those that cost less than it, by themselves or after a search in full.
+        """
+        best = self.best()
+        at_s = best.setting.cycle_s
+        shortest_s = max(min(self.by_cycle), shortest_cycle_s(self._model))
+        nearby = [at_s + step for step in FINER_S]
+        tried = []
+        for done, cycle in enumerate(nearby):
+            if not shortest_s <= cycle <= max(self.by_cycle) or cycle in self.by_cycle:
+                continue
+            start = _moved(self._model, best, cycle)
             if start is not None:
-                nearby[cycle] = improve(
-                    model, start, objective=search.objective, move=search.move, effort=local
-                )
-    return nearby
+                effort = self._time.effort(DESCENTS_SHARE / (len(nearby) - done))
+                local = replace(effort, kicks=0, is_local=True)
+                self.by_cycle[cycle] = self._improved(start, local)
+                tried.append(cycle)
+        most = (1.0 + PROMISING) * best.index
+        return self._ranked(cycle for cycle in tried if self.by_cycle[cycle].index <= most)
+
+    def search(self, cycles_s: Sequence[float]) -> None:
+        """Search in full at each of *cycles_s*, from the setting that it has."""
+        if not self._search.effort.kicks:
+            return
+        for done, cycle in enumerate(cycles_s):
+            effort = self._time.effort(1.0 / (len(cycles_s) - done + 1))
+            again = self._improved(self.by_cycle[cycle].setting, effort)
+            self.by_cycle[cycle] = again
+
+    def _improved(self, start: Setting, effort: Effort) -> Improvement:
+        return improve(
+            self._model,
+            start,
+            objective=self._search.objective,
+            move=self._search.move,
+            effort=effort,
+            on_progress=self._search.on_progress if effort.kicks else None,
+        )
+
+    def _ranked(self, cycles_s: Iterable[float]) -> list[float]:
+        return sorted(cycles_s, key=lambda cycle: self.by_cycle[cycle].index)
 
 
 def _moved(model: SignalNetwork, best: Improvement, cycle_s: float) -> Setting | None:
@@ -100,16 +143,3 @@ def _moved(model: SignalNetwork, best: Improvement, cycle_s: float) -> Setting |
         return at_cycle(model, best.setting, cycle_s)
     except ValueError:
         return None
-
-
-def _improved(
-    model: SignalNetwork, start: Improvement, search: Search, effort: Effort
-) -> Improvement:
-    return improve(
-        model,
-        start.setting,
-        objective=search.objective,
-        move=search.move,
-        effort=effort,
-        on_progress=search.on_progress,
-    )

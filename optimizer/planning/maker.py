@@ -17,10 +17,17 @@ from math import ceil
 from controller.plan import check_plan
 from optimizer.planning.cycles import LARGE_NODES, Search, best_cycle
 from optimizer.planning.network import NetworkPlan, PlanningNetwork, Zone
-from optimizer.planning.predictions import StreamPrediction, prediction, shortcomings
+from optimizer.planning.predictions import (
+    StreamPrediction,
+    prediction,
+    shortcomings,
+    without_slack,
+)
 from optimizer.planning.sequences import orders_of
 from optimizer.planning.stages import best_stages, changed_stages
+from optimizer.planning.time_left import TimeLeft
 from optimizer.planning.timing import (
+    SLACK_S,
     SitePlan,
     positions_of,
     signal_network,
@@ -37,6 +44,8 @@ CYCLE_MIN_S, CYCLE_MAX_S = 40.0, 120.0
 """The cycles that are tried if nobody says which."""
 CUT_GAIN = 0.01
 """A cut must save this share of a zone's index."""
+WHOLE_SHARE = 0.5
+"""Of the time that a zone has, for its search as one; its parts have the rest."""
 MOVES = ("offsets", "splits", "order", "cycles")
 OBJECTIVES = {
     "delay": (DELAY, "least delay"),
@@ -126,7 +135,7 @@ def make_plan(
 ) -> MadePlan:
     """The best plan found for *network*, its cycles of *cycles_s* (40 to 120 s if None).
 
-    *objective* is of :data:`OBJECTIVES`. The time limit of *effort* is for each search of a zone.
+    *objective* is of :data:`OBJECTIVES`. The time limit of *effort* is for the whole plan.
     Raises :class:`PlanningError` if there is no demand, or no cycle is as long as the minimums.
     """
     if not any(stream.flow_veh_per_h > 0.0 for stream in network.streams):
@@ -147,43 +156,56 @@ class _Maker:
         self._network = network
         self._objective = objective
         self._tell = tell
-        self._effort = effort
+        self._time = TimeLeft(effort)
         self.cycles_s: tuple[float, ...] | None = None
         self.keep = Keep.NOTHING
         self._notes: list[str] = []
         self._sites: dict[int, SitePlan] = {}
         self._couplings: Couplings = couplings_of(network)
+        self._by_site = streams_by_site(network)
 
     def make(self, name: str, objective: str) -> MadePlan:
         self._sites = dict(enumerate(self._sequences()))
         zones = coupled_zones(range(len(self._sites)), self._couplings)
-        solved = [part for zone in zones for part in self._solve(zone)]
+        left = len(self._sites)
+        solved: list[_Solved] = []
+        for zone in zones:
+            solved += self._solve(zone, TimeLeft(self._time.effort(len(zone) / left)))
+            left -= len(zone)
         return self._assembled(solved, name, objective)
 
     def _sequences(self) -> Iterator[SitePlan]:
         """Each site with its stages chosen, and the orders that it may run them in."""
         count = len(self._network.sites)
-        by_site = streams_by_site(self._network)
         for at, planned in enumerate(self._network.sites):
             chosen = positions_of(planned)
             if self.keep is not Keep.STAGES:
-                chosen = best_stages(self._network, at, self._objective, by_site)
+                chosen = best_stages(self._network, at, self._objective, self._by_site)
             keeps = planned.keep_order or self.keep is not Keep.NOTHING
             yield SitePlan(planned, (chosen,) if keeps else orders_of(planned.site, chosen))
             self._tell(PlanProgress(phase="stages", done=at + 1, of=count))
 
-    def _solve(self, zone: tuple[int, ...]) -> list[_Solved]:
+    def _solve(self, zone: tuple[int, ...], time: TimeLeft) -> list[_Solved]:
         """*zone* as one or, where that does better, in parts."""
-        whole = self._optimised(zone, self._effort)
-        parts = weakest_cut(zone, self._couplings)
-        if parts is None or len(zone) > LARGE_NODES:
-            return [whole]
-        solved = [self._optimised(part, replace(self._effort, kicks=0)) for part in parts]
+        parts = weakest_cut(zone, self._couplings) if len(zone) <= LARGE_NODES else None
+        if parts is None:
+            return [self._optimised(zone, time.effort())]
+        whole = self._optimised(zone, time.effort(WHOLE_SHARE))
+        shares = [WHOLE_SHARE * len(part) / len(zone) for part in parts]
+        solved = [
+            self._optimised(part, replace(time.effort(share), kicks=0))
+            for part, share in zip(parts, shares, strict=True)
+        ]
         together = sum(part.found.index for part in solved)
         if together > (1.0 - CUT_GAIN) * whole.found.index:
             return [whole]
         self._notes.append(self._why_cut(whole, solved))
-        return [end for part in parts for end in self._solve(part)]
+        ends: list[_Solved] = []
+        left = len(zone)
+        for part in parts:
+            ends += self._solve(part, TimeLeft(time.effort(len(part) / left)))
+            left -= len(part)
+        return ends
 
     def _why_cut(self, whole: _Solved, parts: Sequence[_Solved]) -> str:
         cycles = " and ".join(f"{part.cycle_s:g} s" for part in parts)
@@ -196,10 +218,13 @@ class _Maker:
         )
 
     def _optimised(self, zone: tuple[int, ...], effort: Effort) -> _Solved:
-        half_cycles = self.cycles_s is None or all(cycle % 2 == 0 for cycle in self.cycles_s)
-        model, streams = signal_network(
-            self._network, self._sites, zone, half_cycles=half_cycles and len(zone) > 1
-        )
+        model, streams = self._model_of(zone)
+        cycles_s = self._cycles(model)
+        if cycles_s is None:
+            model, streams = self._model_of(zone, slack_s=0.0)
+            cycles_s = self._cycles(model)
+        if cycles_s is None:
+            raise self._too_short(model)
         label = self._network.sites[zone[0]].name
         label = label if len(zone) == 1 else f"{label} and {len(zone) - 1} more"
 
@@ -217,33 +242,48 @@ class _Maker:
 
         search = Search(self._objective, MOVES, effort, improving, cycling)
         finer = self.cycles_s is None or len(self.cycles_s) > 1
-        best, by_cycle = best_cycle(model, self._cycles(model), search, finer=finer)
+        best, by_cycle = best_cycle(model, cycles_s, search, finer=finer)
         return _Solved(zone, streams, best, by_cycle)
 
-    def _cycles(self, model: SignalNetwork) -> list[float]:
-        """The cycles to try, of those allowed."""
+    def _model_of(
+        self, zone: tuple[int, ...], slack_s: float = SLACK_S
+    ) -> tuple[SignalNetwork, tuple[int, ...]]:
+        even = self.cycles_s is None or all(cycle % 2 == 0 for cycle in self.cycles_s)
+        return signal_network(
+            self._network,
+            self._sites,
+            zone,
+            half_cycles=even and len(zone) > 1,
+            slack_s=slack_s,
+            by_site=self._by_site,
+        )
+
+    def _cycles(self, model: SignalNetwork) -> list[float] | None:
+        """The cycles to try, of those allowed; None if all of them are too short."""
         shortest_s = shortest_cycle_s(model)
         if self.cycles_s is None:
             first = ceil(max(CYCLE_MIN_S, shortest_s) / CYCLE_STEP_S) * CYCLE_STEP_S
             steps = int(max(CYCLE_MAX_S - first, 0.0) / CYCLE_STEP_S)
             return [first + CYCLE_STEP_S * k for k in range(steps + 1)]
-        fitting = [cycle for cycle in self.cycles_s if cycle >= shortest_s - 1e-9]
-        if not fitting:
-            longest = max(model.nodes, key=lambda node: sum(node.minimum_split_s))
-            raise PlanningError(
-                f"{longest.name} needs a cycle of at least {shortest_s:g} s for its minimum "
-                "greens, walks and interstages, but the longest cycle allowed is "
-                f"{max(self.cycles_s):g} s"
-            )
-        return fitting
+        return [cycle for cycle in self.cycles_s if cycle >= shortest_s - 1e-9] or None
+
+    def _too_short(self, model: SignalNetwork) -> PlanningError:
+        longest = max(model.nodes, key=lambda node: sum(node.minimum_split_s))
+        return PlanningError(
+            f"{longest.name} needs a cycle of at least {shortest_cycle_s(model):g} s for its "
+            "minimum greens, walks and interstages, but the longest cycle allowed is "
+            f"{max(self.cycles_s or ()):g} s"
+        )
 
     def _assembled(self, solved: Sequence[_Solved], name: str, objective: str) -> MadePlan:
         network = self._network
         plans, predictions = {}, {}
+        late: list[str] = []
         for part in solved:
             for node, at in enumerate(part.zone):
                 plans[at] = timing_plan(self._sites[at], part.found.setting, node, name)
                 check_plan(plans[at], network.sites[at].site)
+                late += without_slack(plans[at], self._sites[at])
                 changed = changed_stages(network.sites[at], plans[at])
                 self._notes += [changed] if changed else []
             for stream, result in zip(part.streams, part.found.evaluation.links, strict=True):
@@ -267,6 +307,6 @@ class _Maker:
             ),
             predictions=told,
             notes=tuple(self._notes),
-            shortcomings=tuple(shortcomings(network, told)),
+            shortcomings=(*shortcomings(network, told), *late),
             index_by_cycle=tuple(part.by_cycle for part in solved),
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from controller.plan import TimingPlan, check_plan, minimum_splits_ms
 from optimizer.planning.network import PlanningNetwork
+from optimizer.planning.timing import SLACK_S, SitePlan
 from optimizer.profiles.model import LinkResult
 
 LEVELS_S = (("A", 10.0), ("B", 20.0), ("C", 35.0), ("D", 55.0), ("E", 80.0))
@@ -70,3 +72,18 @@ def shortcomings(
                 f"{stream.name}: a queue of {each.queue_veh:.0f} vehicles is expected, "
                 f"{stream.storage_veh:.0f} fit between the stop lines"
             )
+
+
+def without_slack(plan: TimingPlan, site_plan: SitePlan, slack_s: float = SLACK_S) -> list[str]:
+    """Says that a site could not catch up when it is late. *site_plan* has the order of *plan*."""
+    spare_s = plan.cycle_ms / 1000 - slack_s
+    if all(sum(layout.minimums_s) <= spare_s for layout in site_plan.layouts()):
+        return []
+    site = site_plan.planned.site
+    minimums_ms = minimum_splits_ms(site, check_plan(plan, site).masks)
+    if sum(minimums_ms) <= 1000 * spare_s:
+        return []
+    return [
+        f"{plan.site} needs all of its cycle of {plan.cycle_ms / 1000:g} s for its minimum times: "
+        "once behind its offset it stays behind"
+    ]

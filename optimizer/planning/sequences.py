@@ -85,10 +85,17 @@ class Layout:
 
     def _lead_ms(self, k: int, groups: int) -> int | None:
         """How long before the green after stage *k* some of *groups* end; None if none do."""
-        following = self.masks[(k + 1) % len(self.masks)]
-        leads = dict(self.site.leads_ms(self.masks[k], following))
-        own = [lead for group, lead in leads.items() if groups >> group & 1]
+        own = [lead for group, lead in self._leads_ms[k].items() if groups >> group & 1]
         return max(own, default=None)
+
+    @cached_property
+    def _leads_ms(self) -> tuple[dict[int, int], ...]:
+        """By stage: the groups that end after it, and how long before the next green."""
+        following = (*self.masks[1:], self.masks[0])
+        return tuple(
+            dict(self.site.leads_ms(mask, after))
+            for mask, after in zip(self.masks, following, strict=True)
+        )
 
 
 def combinations_of(

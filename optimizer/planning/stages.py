@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 from controller.plan import TimingPlan
 from optimizer.planning.network import PlanningNetwork, PlanningSite
 from optimizer.planning.sequences import combinations_of
 from optimizer.planning.timing import SitePlan, positions_of, signal_network
+from optimizer.profiles._tables import timing_of
 from optimizer.profiles.cycle import balanced_setting, shortest_cycle_s
-from optimizer.profiles.model import evaluate
+from optimizer.profiles.model import EXACT, UPDATES_PER_LINK_MAX, new_model
 from optimizer.profiles.network import Objective
 
 NEW_STAGES_GAIN = 0.03
 """Other stages than the present ones must save this share of a site's own index."""
+UPDATES_MAX = 100 * UPDATES_PER_LINK_MAX
 SCREENED_CYCLES_S = (45.0, 60.0, 80.0, 110.0, 150.0)
 
 
@@ -40,12 +43,23 @@ def _cost_alone(
     objective: Objective,
     by_site: Mapping[int, Sequence[int]],
 ) -> float:
-    """The index of the site with *stages* at the cycle that suits them, arrivals even."""
+    """The index of the site with *stages* at the cycle that suits them, arrivals even.
+
+    Cycles are tried upwards until one costs more than the one before: alone, a site has one best.
+    """
     alone = {at: SitePlan(network.sites[at], (stages,))}
-    model, _ = signal_network(network, alone, [at], by_site=by_site)
-    shortest_s = shortest_cycle_s(model)
+    network_alone, _ = signal_network(network, alone, [at], by_site=by_site)
+    model = new_model(network_alone, objective)
+    shortest_s = shortest_cycle_s(network_alone)
     cycles = [cycle for cycle in SCREENED_CYCLES_S if cycle >= shortest_s] or [shortest_s]
-    return min(evaluate(model, balanced_setting(model, s), objective).index for s in cycles)
+    least = inf
+    for cycle in cycles:
+        timing = timing_of(network_alone, balanced_setting(network_alone, cycle))
+        index = model.load(timing, tolerance=EXACT, updates_max=UPDATES_MAX)
+        if index >= least:
+            break
+        least = index
+    return least
 
 
 def changed_stages(planned: PlanningSite, plan: TimingPlan) -> str | None:

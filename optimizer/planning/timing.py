@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from controller.plan import PlanStage, TimingPlan
 from optimizer.planning.gaps import discharge_veh_per_h
@@ -21,6 +22,9 @@ from optimizer.profiles.network import (
 )
 
 HALF_CYCLE = (1.0, 0.5)
+SLACK_S = 2.0
+"""A cycle leaves so much above the minimums of a site, if it may: without, a site that is late once
+stays late."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,11 @@ class SitePlan:
     orders: tuple[tuple[int, ...], ...]
 
     def layouts(self) -> tuple[Layout, ...]:
-        """Each sequence, laid out."""
+        """Each sequence, laid out; once, since its minimum times take a while to work out."""
+        return self._layouts
+
+    @cached_property
+    def _layouts(self) -> tuple[Layout, ...]:
         return tuple(Layout(self.planned.site, order) for order in self.orders)
 
 
@@ -41,12 +49,14 @@ def signal_network(
     zone: Sequence[int],
     *,
     half_cycles: bool = False,
+    slack_s: float = 0.0,
     by_site: Mapping[int, Sequence[int]] | None = None,
 ) -> tuple[SignalNetwork, tuple[int, ...]]:
     """The model of the sites at the positions *zone*, and the position of the stream of each link.
 
     *sites*: by position. What comes from outside of the zone arrives evenly. Streams
-    without demand are left out. *by_site* spares the look through all streams.
+    without demand are left out. *slack_s*: what a site's cycle leaves above its minimums, so that
+    it can catch up when it is late. *by_site* spares the look through all streams.
     """
     node_of = {site: node for node, site in enumerate(zone)}
     at_site = streams_by_site(network) if by_site is None else by_site
@@ -61,7 +71,7 @@ def signal_network(
         _link(network, network.streams[at], layouts[network.streams[at].site], node_of, link_of)
         for at in streams
     )
-    nodes = tuple(_node(sites[site], layouts[site], half_cycles) for site in zone)
+    nodes = tuple(_node(sites[site], layouts[site], half_cycles, slack_s) for site in zone)
     return (
         SignalNetwork(
             nodes=nodes,
@@ -84,7 +94,7 @@ def streams_by_site(network: PlanningNetwork) -> dict[int, list[int]]:
     return found
 
 
-def _node(site: SitePlan, layouts: Sequence[Layout], half_cycles: bool) -> Node:
+def _node(site: SitePlan, layouts: Sequence[Layout], half_cycles: bool, slack_s: float) -> Node:
     first = layouts[0]
     place = {stage: k for k, stage in enumerate(first.stages)}
     others = tuple(
@@ -99,6 +109,7 @@ def _node(site: SitePlan, layouts: Sequence[Layout], half_cycles: bool) -> Node:
         minimum_split_s=first.minimums_s,
         other_sequences=others,
         cycle_factors=HALF_CYCLE if half_cycles else (1.0,),
+        slack_s=slack_s,
     )
 
 

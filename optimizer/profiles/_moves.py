@@ -60,7 +60,7 @@ def in_order(node: Node, starts: Floats, cycle_s: float, old: int, new: int) -> 
     )
     sequence = node.sequences[new]
     wished = np.array([lasted.get(stage, 0.0) for stage in sequence.stages])
-    fitted = fit(wished, np.asarray(sequence.minimum_split_s), cycle_s)
+    fitted = fit(wished, np.asarray(sequence.minimum_split_s), cycle_s, slack_s=node.slack_s)
     if fitted is None:
         return None
     moved = starts.copy()
@@ -70,15 +70,19 @@ def in_order(node: Node, starts: Floats, cycle_s: float, old: int, new: int) -> 
 
 
 def fit(
-    wished_s: Floats, minimum_s: Floats, cycle_s: float, resolution_s: float = 1.0
+    wished_s: Floats,
+    minimum_s: Floats,
+    cycle_s: float,
+    resolution_s: float = 1.0,
+    slack_s: float = 0.0,
 ) -> Floats | None:
     """Durations that add up to *cycle_s*, at or above the minimums, as near as it goes to wished.
 
     What lies above the minimums is scaled; all but one are multiples of *resolution_s* above
-    their minimum. None when the minimums do not fit.
+    their minimum. None when the minimums and *slack_s* do not fit.
     """
     spare = cycle_s - minimum_s.sum()
-    if spare < -1e-9:
+    if spare < slack_s - 1e-9:
         return None
     above = np.maximum(wished_s - minimum_s, 0.0)
     if above.sum() <= 0.0:

@@ -218,7 +218,8 @@ class Search:
             cycle = factor * self._common_cycle_s
             if cycle == self._cycles_s[node]:
                 continue
-            fitted = _moves.fit(lasts, np.asarray(sequence.minimum_split_s), cycle)
+            minimums = np.asarray(sequence.minimum_split_s)
+            fitted = _moves.fit(lasts, minimums, cycle, slack_s=definition.slack_s)
             if fitted is None:
                 continue
             starts = self._starts[node].copy()

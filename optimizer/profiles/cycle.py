@@ -91,8 +91,12 @@ def choose_cycle(
 
 
 def shortest_cycle_s(network: SignalNetwork) -> float:
-    """The cycle that the first sequence of every node fits in, at its shortest."""
-    return max((sum(node.minimum_split_s) for node in network.nodes), default=0.0)
+    """The cycle that the first sequence of every node fits in, at its shortest, with its slack."""
+    return max((_least_s(node) for node in network.nodes), default=0.0)
+
+
+def _least_s(node: Node) -> float:
+    return sum(node.minimum_split_s) + node.slack_s
 
 
 def _long_enough(network: SignalNetwork, cycles_s: Sequence[float]) -> list[float]:
@@ -100,7 +104,7 @@ def _long_enough(network: SignalNetwork, cycles_s: Sequence[float]) -> list[floa
     fitting = [float(cycle) for cycle in cycles_s if cycle >= shortest - 1e-9]
     if fitting:
         return fitting
-    longest = max(network.nodes, key=lambda node: sum(node.minimum_split_s))
+    longest = max(network.nodes, key=_least_s)
     raise ValueError(
         f"cycles_s: node {longest.name} needs at least {shortest:g} s for its minimums; "
         "add a longer cycle"
@@ -144,10 +148,10 @@ def _placed(
 ) -> tuple[float, ...]:
     """The stage starts of *node* with stages about as long as wished."""
     minimum = np.asarray(sequence.minimum_split_s)
-    fitted = _moves.fit(wished_s, minimum, cycle_s)
+    fitted = _moves.fit(wished_s, minimum, cycle_s, slack_s=node.slack_s)
     if fitted is None:
         raise ValueError(
-            f"cycle_s: {cycle_s:g} s is shorter than the {minimum.sum():g} s "
+            f"cycle_s: {cycle_s:g} s is shorter than the {minimum.sum() + node.slack_s:g} s "
             f"that the minimums of node {node.name} need"
         )
     starts = np.zeros(node.stages)

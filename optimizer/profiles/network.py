@@ -99,7 +99,8 @@ class Node:
 
     ``minimum_split_s``: per stage, from its start to the next start: interstage and shortest
     green, pedestrian minimums included. ``cycle_factors``: the shares of the common cycle that the
-    node may run at, of 0.5, 1 and 2.
+    node may run at, of 0.5, 1 and 2. ``slack_s``: a cycle or order that is looked for leaves at
+    least so much above the minimums.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Node:
     may_move_splits: bool = True
     other_sequences: tuple[StageSequence, ...] = ()
     cycle_factors: tuple[float, ...] = (1.0,)
+    slack_s: float = 0.0
 
     @property
     def stages(self) -> int:
@@ -256,6 +258,8 @@ def _faults_of_node(node: Node) -> Iterator[str]:
             yield f"node {node.name}: minimum_split_s {sequence.minimum_split_s} must be 0 or more"
     if not node.cycle_factors or not set(node.cycle_factors) <= {0.5, 1.0, 2.0}:
         yield f"node {node.name}: cycle_factors {node.cycle_factors} must be of 0.5, 1 and 2"
+    if not (isfinite(node.slack_s) and node.slack_s >= 0.0):
+        yield f"node {node.name}: slack_s {node.slack_s} is not 0 or more"
 
 
 def _faults_of_link(link: Link, network: SignalNetwork) -> Iterator[str]:

@@ -49,6 +49,24 @@ def test_a_utdf_file_is_planned_for_and_gets_its_plan_back(inline, street, tmp_p
     assert "0 of 6 sites differ" in back.stderr
 
 
+def test_a_plan_in_force_is_made_to_fit(inline, street, tmp_path):
+    assert inline("plan", street, "--cycle", "72", "-o", "now.json").returncode == 0
+    words = ("plan", street, "--scale", "1.2", "--from", "now.json")
+    done = inline(*words, "--cycle", "70:74", "-o", "next.json", "--name", "busy")
+    assert done.returncode == 0, done.stderr
+    assert "zone 1: cycle 72 s" in done.stdout
+    now, new = (from_json((tmp_path / name).read_text()) for name in ("now.json", "next.json"))
+    assert new.name == "busy"
+    for old, plan in zip(now.plans, new.plans, strict=True):
+        assert [e.stage for e in plan.stages] == [e.stage for e in old.stages]
+    refused = inline(*words, "--isolated")
+    assert refused.returncode == 2
+    assert "--from betters a plan that is there already; leave out --isolated" in refused.stderr
+    (tmp_path / "other.xml").write_text("<x/>")
+    refused = inline("plan", street, "--from", "other.xml")
+    assert "give a plan file (.json)" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

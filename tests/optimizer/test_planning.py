@@ -6,14 +6,24 @@ import pytest
 
 from controller.intersection import GroupKind, Intersection, SignalGroup, Stage, conflict_masks
 from controller.plan import PlanStage, TimingPlan, check_plan, minimum_splits_ms
+from optimizer.planning.cycles import Search, best_cycle
 from optimizer.planning.maker import Keep, PlanningError, make_plan
 from optimizer.planning.network import Feed, PlanningNetwork, PlanningSite, Stream
 from optimizer.planning.sequences import Layout, combinations_of, orders_of
+from optimizer.planning.time_left import TimeLeft
 from optimizer.planning.timing import SitePlan, signal_network
 from optimizer.planning.zones import coupled_zones, couplings_of, weakest_cut
-from optimizer.profiles.improve import Effort
+from optimizer.profiles.cycle import balanced_setting, shortest_cycle_s
+from optimizer.profiles.improve import Effort, improve
 from optimizer.profiles.model import evaluate
-from optimizer.profiles.network import GreenTimes, Setting
+from optimizer.profiles.network import (
+    DELAY_AND_STOPS,
+    GreenTimes,
+    Link,
+    Node,
+    Setting,
+    SignalNetwork,
+)
 
 QUICK = Effort(kicks=2)
 
@@ -212,3 +222,76 @@ def test_what_cannot_be_planned_is_said():
     idle = tuple(replace(stream, flow_veh_per_h=0.0) for stream in network.streams)
     with pytest.raises(PlanningError, match="every flow is 0"):
         make_plan(replace(network, streams=idle))
+
+
+def test_every_cycle_that_may_be_the_best_is_searched_in_full():
+    network = street(3, flow=620.0, travel_s=31.0)
+    sites = {at: SitePlan(each, ((0, 2),)) for at, each in enumerate(network.sites)}
+    model, _ = signal_network(network, sites, [0, 1, 2], half_cycles=True)
+    cycles = (60.0, 66.0, 70.0, 76.0, 80.0, 140.0)
+    full, once = Effort(kicks=4), Effort(kicks=0)
+    moves = ("offsets", "splits", "order", "cycles")
+
+    def search(effort):
+        return Search(DELAY_AND_STOPS, moves, effort, lambda _: None, lambda *_: None)
+
+    _, descents = best_cycle(model, cycles, search(once), finer=False)
+    best, found = best_cycle(model, cycles, search(full), finer=False)
+    likely = [cycle for cycle in cycles if descents[cycle] <= 1.06 * min(descents.values())]
+    assert 140.0 not in likely
+    assert len(likely) > 2
+    for cycle in likely:
+        start = improve(model, balanced_setting(model, cycle), move=moves, effort=once).setting
+        assert found[cycle] == improve(model, start, move=moves, effort=full).index
+    assert found[140.0] == descents[140.0]
+    assert best.index == min(found.values())
+
+
+def test_a_cycle_leaves_some_slack_if_it_may():
+    network = street(1, flow=300.0)
+    shortest_s = sum(Layout(site(), (0, 2)).minimums_s)
+    few = {"keep": Keep.NOTHING, "effort": QUICK}
+    tight = make_plan(network, cycles_s=(shortest_s,), **few)
+    assert tight.plan.zones[0].cycle_s == shortest_s
+    assert "J1 needs all of its cycle of" in tight.shortcomings[-1]
+    slack = make_plan(network, cycles_s=(shortest_s, shortest_s + 2.0), **few)
+    assert slack.plan.zones[0].cycle_s == shortest_s + 2.0
+    assert slack.shortcomings == ()
+
+
+@pytest.mark.parametrize(("slack_s", "factor"), [(0.0, 0.5), (2.0, 1.0)])
+def test_a_half_cycle_leaves_slack_too(slack_s, factor):
+    crossing = Node(
+        name="X", minimum_split_s=(15.0, 15.0), cycle_factors=(1.0, 0.5), slack_s=slack_s
+    )
+    links = tuple(
+        Link(
+            name=name,
+            node=0,
+            greens=(GreenTimes(start_stage=k, start_lag_s=4.0, end_stage=1 - k, end_lag_s=0.0),),
+            saturation_veh_per_h=1800.0,
+            flow_veh_per_h=100.0,
+        )
+        for k, name in enumerate(("main", "side"))
+    )
+    model = SignalNetwork(nodes=(crossing,), links=links)
+    assert shortest_cycle_s(model) == 30.0 + slack_s
+    start = balanced_setting(model, 60.0)
+    found = improve(model, start, move=("splits", "cycles"), effort=Effort(kicks=0))
+    assert found.setting.factor(0) == factor
+
+
+def test_the_time_limit_is_for_the_whole_plan():
+    ticks = iter(range(1_000_000))
+    effort = Effort(kicks=1000, clock=lambda: float(next(ticks)), time_limit_s=300.0)
+    make_plan(street(5), effort=effort)
+    assert next(ticks) < 400
+
+
+def test_time_that_is_left_over_is_for_the_next_search():
+    now = iter([0.0, 0.0, 20.0, 200.0])
+    time = TimeLeft(Effort(clock=lambda: next(now), time_limit_s=100.0))
+    assert time.effort(0.5).time_limit_s == 50.0
+    assert time.effort(0.5).time_limit_s == 40.0
+    assert time.effort().time_limit_s == 0.0
+    assert TimeLeft(QUICK).effort(0.1) == QUICK
