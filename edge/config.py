@@ -94,6 +94,12 @@ class EdgeConfig:
 
 def load(path: Path) -> EdgeConfig:
     """The configuration in *path*; raises :class:`ConfigError` naming every fault with its line."""
+    content, lines = read_toml(path)
+    return _Reading(path, content, lines).result()
+
+
+def read_toml(path: Path) -> tuple[dict[str, Any], Mapping[KeyPath, int]]:
+    """What a TOML file says, and on which line each key stands; raises :class:`ConfigError`."""
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin with a byte order mark
     except OSError as error:
@@ -105,7 +111,7 @@ def load(path: Path) -> EdgeConfig:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(path), [_syntax(error)]) from None
-    return _Reading(path, content, key_lines(text)).result()
+    return content, key_lines(text)
 
 
 def _syntax(error: tomllib.TOMLDecodeError) -> Problem:

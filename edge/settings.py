@@ -21,7 +21,9 @@ PORT_MAX = 65_535
 DEFAULT_BROKER_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """One table: frozen, and every key known."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
@@ -51,7 +53,9 @@ def _green_fault(pair: object) -> str:
     return ""
 
 
-class _WithFiles(_Table):
+class TableWithFiles(Table):
+    """One whose ``path`` and ``…_file`` are paths."""
+
     @field_validator("*", mode="before")
     @classmethod
     def _texts_to_paths(cls, value: object, info: object) -> object:
@@ -59,7 +63,7 @@ class _WithFiles(_Table):
         return _to_path(value) if name == "path" or name.endswith("_file") else value
 
 
-class StoreSettings(_WithFiles):
+class StoreSettings(TableWithFiles):
     """The local database: where, and how long what is kept."""
 
     path: Path = Field(examples=["/var/lib/greenband/edge.db"])
@@ -70,7 +74,7 @@ class StoreSettings(_WithFiles):
     """Most that waits for a broker or a centre that is away."""
 
 
-class BrokerSettings(_WithFiles):
+class BrokerSettings(TableWithFiles):
     """The MQTT broker, and who confirms what was sent."""
 
     url: str = Field(examples=["mqtts://broker.example:8883"])
@@ -130,7 +134,7 @@ class BrokerSettings(_WithFiles):
         return url.port or DEFAULT_BROKER_PORTS[url.scheme]
 
 
-class ControlSettings(_Table):
+class ControlSettings(Table):
     """The adaptive control and the conditions under which it steps down and up."""
 
     adaptive: bool = True
@@ -145,7 +149,7 @@ class ControlSettings(_Table):
     """Below this part of working detectors a cabinet runs its plan by clock."""
 
 
-class NeighbourSettings(_WithFiles):
+class NeighbourSettings(TableWithFiles):
     """Streets between junctions, and which other edges look after the far ends."""
 
     links_file: Path | None = None
@@ -157,7 +161,7 @@ class NeighbourSettings(_WithFiles):
         return _values_to_tuples(value)
 
 
-class LinkTlsSettings(_WithFiles):
+class LinkTlsSettings(TableWithFiles):
     """Certificates for cabinets behind ``tls://``."""
 
     ca_file: Path = Field(examples=["certs/cabinets-ca.pem"])
@@ -165,7 +169,7 @@ class LinkTlsSettings(_WithFiles):
     key_file: Path = Field(examples=["certs/edge.key"])
 
 
-class HttpSettings(_Table):
+class HttpSettings(Table):
     """Where health and metrics are served."""
 
     bind: str = "127.0.0.1:9109"
@@ -189,14 +193,14 @@ class HttpSettings(_Table):
         return int(self.bind.rpartition(":")[2])
 
 
-class LoggingSettings(_Table):
+class LoggingSettings(Table):
     """What is logged, and how it looks."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "text"] = "json"
 
 
-class CabinetSettings(_WithFiles):
+class CabinetSettings(TableWithFiles):
     """One cabinet as it stands in the file."""
 
     name: str = Field(min_length=1, max_length=200, examples=["J1"])
@@ -249,7 +253,7 @@ class CabinetSettings(_WithFiles):
 EDGE_NAME = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
-class EdgeNameSettings(_Table):
+class EdgeNameSettings(Table):
     """The keys that stand before any table."""
 
     name: EDGE_NAME = Field(examples=["north-1"])

@@ -82,6 +82,8 @@ class CityCentre:
             for name, each in plan.sites.items()
         }
         self._live = {name: _unheard(name) for name in plan.sites}
+        for name in plan.sites:
+            self._desk.see(self._clock(), name, SiteView(reachable=False))
         self._heard_s: dict[str, float] = {}
         self._waiting: dict[tuple[str, int], asyncio.Future[Mapping[str, Any]]] = {}
         self._change = asyncio.Event()

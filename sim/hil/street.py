@@ -19,7 +19,7 @@ from sim.ports import LoopPort, SignalPort
 from sim.results import RunResult
 from sim.scenario import Scenario
 from sim.simulation import Outputs as OutputFiles
-from sim.simulation import one_line, start, sumo_options
+from sim.simulation import Simulation, one_line, start, sumo_options
 from sim.worker import JAMMED_S
 
 BIN_S = 60.0
@@ -81,6 +81,11 @@ class Street:
     def now(self) -> Instant:
         """SUMO's time on both clocks: its day starts at 0 UTC of 1970-01-01."""
         return Instant(self._simulation.time_ms, self._simulation.time_ms)
+
+    @property
+    def simulation(self) -> Simulation:
+        """The running SUMO, for who has more vehicles on the road."""
+        return self._simulation
 
     @property
     def second(self) -> int:

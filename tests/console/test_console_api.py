@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from tests.console.console_server import running_console
 from tests.edge.sites import make_certificates
-from tests.greenband.console_server import running_console
 
 JUNCTIONS = {"oak", "station", "mill", "market", "school", "ring"}
 WISH = {"vehicle": "ambulance-1", "from": "east-ring", "to": "oak-west", "reason": "incident 1"}

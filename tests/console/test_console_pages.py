@@ -8,7 +8,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.greenband.console_server import running_console
+from tests.console.console_server import running_console
 
 CHROMIUM = "/usr/bin/chromium"
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
