@@ -21,7 +21,7 @@ demo: $(VENV)/.demo-installed  ## compare controls on a real network, write out/
 
 # Side by side what takes its own time; one after the other what has to keep up with a clock.
 SIDE_BY_SIDE := $(addprefix tests/,benchmarks controller greenband optimizer sim)
-BY_THE_CLOCK := $(addprefix tests/,edge firmware_bridge)
+BY_THE_CLOCK := $(addprefix tests/,console edge firmware_bridge)
 
 test: $(VENV)/.dev-installed  ## every test, those with the real SUMO included
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS) $(SIDE_BY_SIDE)

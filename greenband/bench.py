@@ -17,6 +17,7 @@ from greenband.failures import UsageError
 from greenband.files import ensure_writable
 from greenband.names import scenario_name
 from greenband.progress import watching
+from greenband.saved_state import parse_save_state
 from greenband.selection import (
     derive_scenario_network,
     get_scenario,
@@ -27,10 +28,11 @@ from greenband.table import print_table
 from greenband.terminal import STANDARD_OUTPUT, print_json, say
 
 if TYPE_CHECKING:
-    from sim.convention import Convention
     from sim.network import Network
     from sim.results import Comparison
     from sim.scenario import Scenario
+    from sim.street_record import Watch
+    from sim.whatif.keep import Keep
 
 GUI_DELAY_MS = 100
 """Pause between two steps in SUMO's window, so that one can follow."""
@@ -51,12 +53,21 @@ class Request:
     workers: int | None = None
     report: Path | None = None
     json_to: str | None = None
+    svg: Path | None = None
+    """A folder for the pictures of the report, each as a file of its own."""
     gui: bool = False
     """Show the run in SUMO's window; for one control and one seed."""
     explain: str | None = None
     """The junction whose decisions are to be explained, or ``all``; one control, one seed."""
     explain_to: Path | None = None
     """The file for that; standard output if None."""
+    save_state: str | None = None
+    """``S:FILE``: save the state at that second; one control, one seed."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether pictures are wanted, for which runs keep their detail."""
+        return self.report is not None or self.svg is not None
 
     def command(self) -> str:
         """The command that repeats this comparison."""
@@ -83,19 +94,21 @@ def carry_out(request: Request) -> None:
     controls = parse_controls(request.controls, tuple(CONTROLS))
     seeds = parse_seeds(request.seeds)
     rules = convention(request.convention)
-    if request.report is not None:
+    if request.draws:
         require_report()
     scenario = _scenario(request)
     network = derive_scenario_network(scenario, rules)
     if request.explain is not None:
         require_explained(controls[0], request.explain, network)
-    for path in (request.report, request.json_to, request.explain_to):
+    inside = request.svg / "picture.svg" if request.svg else None
+    for path in (request.report, request.json_to, request.explain_to, inside):
         if path is not None and path != STANDARD_OUTPUT:
             ensure_writable(Path(path))
-    if request.gui or request.explain is not None:
-        comparison = _run_alone(request, scenario, rules, controls[0], seeds[0])
+    keep = parse_save_state(request.save_state, scenario)
+    if request.gui or request.explain is not None or keep is not None:
+        comparison = _run_alone(request, scenario, network, (controls[0], seeds[0]), keep)
     else:
-        comparison = _compare(request, scenario, rules, controls, seeds)
+        comparison = _compare(request, scenario, network, controls, seeds)
     if request.json_to != STANDARD_OUTPUT:
         print_table(comparison)
     if request.json_to is not None:
@@ -103,6 +116,13 @@ def carry_out(request: Request) -> None:
         print_json(comparison_document(comparison), request.json_to, compact=compact)
     if request.report is not None:
         _report(comparison, network, request, request.report)
+    if keep is not None:
+        say(f"state: {keep.path}")
+    if request.svg is not None:
+        from sim.report import write_street_pictures
+
+        written = write_street_pictures(comparison, network, request.svg)
+        say(f"wrote {len(written)} pictures to {request.svg}")
 
 
 def default_report(scenario: str) -> Path:
@@ -135,7 +155,7 @@ def _scenario(request: Request) -> Scenario:
 def _compare(
     request: Request,
     scenario: Scenario,
-    rules: Convention,
+    network: Network,
     controls: Sequence[str],
     seeds: Sequence[int],
 ) -> Comparison:
@@ -147,16 +167,21 @@ def _compare(
             scenario,
             controls,
             seeds,
-            rules,
+            network.convention,
             scale=request.scale,
             workers=request.workers or min(cores(), total),
-            detail=request.report is not None,
+            detail=request.draws,
+            watch=_watch(request, scenario, network),
             on_progress=on_progress,
         )
 
 
 def _run_alone(
-    request: Request, scenario: Scenario, rules: Convention, control: str, seed: int
+    request: Request,
+    scenario: Scenario,
+    network: Network,
+    chosen: tuple[str, int],
+    keep: Keep | None,
 ) -> Comparison:
     """One run, in SUMO's window or with its decisions told as it goes."""
     from sim.controls import find_control
@@ -164,16 +189,19 @@ def _run_alone(
     from sim.run import RunSpec, run_once
     from sim.simulation import sumo_version
 
+    control, seed = chosen
     spec = RunSpec(
         scenario=scenario,
         control=control,
         seed=seed,
-        convention=rules,
+        convention=network.convention,
         scale=request.scale,
-        detail=request.report is not None,
+        detail=request.draws,
+        watch=_watch(request, scenario, network),
         link="gui" if request.gui else "libsumo",
         delay_ms=GUI_DELAY_MS if request.gui else 0,
         explain=request.explain,
+        keep=keep,
     )
     if request.explain is None:
         run = run_once(spec)
@@ -183,11 +211,18 @@ def _run_alone(
         printer.finish()
     return Comparison(
         scenario=scenario.name,
-        convention=rules.name,
+        convention=network.convention.name,
         sumo=sumo_version(),
         scale=request.scale,
         controls=(ControlResult(name=control, sees=find_control(control).sees, runs=(run,)),),
     )
+
+
+def _watch(request: Request, scenario: Scenario, network: Network) -> Watch | None:
+    """What the runs record of the main street, if anybody is going to look."""
+    from sim.report.plan_subject import main_watch
+
+    return main_watch(network, scenario) if request.draws else None
 
 
 def _report(comparison: Comparison, network: Network, request: Request, path: Path) -> None:

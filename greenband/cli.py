@@ -12,8 +12,12 @@ from typing import Annotated
 
 import typer
 
+from greenband.commands.audit import app as audit_app
+from greenband.commands.centre import app as centre_app
 from greenband.commands.check import check_command
 from greenband.commands.compare import compare_command
+from greenband.commands.corridor import app as corridor_app
+from greenband.commands.counts import counts_command
 from greenband.commands.demo import demo_command
 from greenband.commands.device import device_command
 from greenband.commands.doctor import doctor_command
@@ -23,7 +27,10 @@ from greenband.commands.inspect import inspect_command
 from greenband.commands.plan import app as plan_app
 from greenband.commands.run import run_command
 from greenband.commands.scenarios import app as scenarios_app
+from greenband.commands.serve import serve_command
+from greenband.commands.token import app as token_app
 from greenband.commands.wave import wave_command
+from greenband.commands.whatif import whatif_command
 from greenband.version import greenband_version
 
 app = typer.Typer(
@@ -108,6 +115,37 @@ app.command(
 app.add_typer(plan_app, name="plan", epilog="Example:  greenband plan check plan.json")
 app.add_typer(scenarios_app, name="scenarios", epilog="Example:  greenband scenarios list")
 app.add_typer(edge_app, name="edge", epilog="Example:  greenband edge check site.toml")
+app.command(
+    "counts",
+    epilog=_examples(
+        "counts arterial -o counts.csv",
+        "counts arterial --days 7 -o days.csv",
+        "counts cologne8 --control actuated --interval 900 -o counts.csv",
+    ),
+)(counts_command)
+app.command(
+    "whatif",
+    epilog=_examples(
+        "whatif arterial --at 1800",
+        "whatif cologne8 --state state.xml.gz --controls fixed,morning.json,adaptive --seeds 10",
+        "whatif arterial --counts counts.csv --controls fixed,planned,adaptive --minutes 20",
+    ),
+)(whatif_command)
+app.command(
+    "serve",
+    epilog=_examples(
+        "serve --demo",
+        "serve --demo --scenario ingolstadt21 --speed 2",
+        "serve --centre city/centre.toml",
+        "serve --demo --tls-cert console.pem --tls-key console.key --client-ca dispatch-ca.pem",
+    ),
+)(serve_command)
+app.add_typer(centre_app, name="centre", epilog="Example:  greenband centre check city/centre.toml")
+app.add_typer(token_app, name="token", epilog="Example:  greenband token list")
+app.add_typer(audit_app, name="audit", epilog="Example:  greenband audit verify console.db")
+app.add_typer(
+    corridor_app, name="corridor", epilog="Example:  greenband corridor bench cologne8 --seeds 3"
+)
 app.command("doctor", epilog=_examples("doctor", "doctor --json"))(doctor_command)
 app.command("demo", epilog=_examples("demo", "demo --seeds 5"))(demo_command)
 

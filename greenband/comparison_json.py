@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sim.results import Comparison, ControlResult, RunResult
 
-_DRAWN_ONLY = "detail"
-"""What a run keeps for the report is no part of the interface."""
+_NOT_COMPARED = {"detail", "ahead", "emergency"}
+"""What a run keeps for the report, or did with a present state, is no part of the interface."""
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def run_document(run: RunResult) -> dict[str, Any]:
     return {
         field.name: _measured(getattr(run, field.name))
         for field in fields(run)
-        if field.name != _DRAWN_ONLY
+        if field.name not in _NOT_COMPARED
     }
 
 

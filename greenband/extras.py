@@ -8,6 +8,7 @@ from greenband.failures import MissingExtraError
 
 SUMO_MODULES = ("sumolib", "traci", "libsumo", "sumo")
 REPORT_MODULES = ("jinja2",)
+WEB_MODULES = ("fastapi", "uvicorn", "jinja2")
 
 
 def missing(modules: tuple[str, ...]) -> tuple[str, ...]:
@@ -27,6 +28,15 @@ def require_report() -> None:
     if absent:
         raise MissingExtraError(
             f"a report needs {' and '.join(absent)}: pip install 'greenband[demo]'"
+        )
+
+
+def require_web() -> None:
+    """Raise :class:`MissingExtraError` unless the console can run."""
+    absent = missing(WEB_MODULES)
+    if absent:
+        raise MissingExtraError(
+            f"the console needs {' and '.join(absent)}: pip install 'greenband[web]'"
         )
 
 

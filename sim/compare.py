@@ -14,6 +14,7 @@ from sim.results import Comparison, ControlResult, FailedControl, RunResult
 from sim.run import Runs, RunSpec, run_once
 from sim.scenario import Scenario
 from sim.simulation import sumo_version
+from sim.street_record import Watch
 
 Outcome = RunResult | BenchError | InvalidError
 
@@ -42,12 +43,14 @@ def compare(  # noqa: PLR0913 - the parameters of a comparison, most of them by 
     scale: float = 1.0,
     workers: int = 2,
     detail: bool = False,
+    watch: Watch | None = None,
     on_progress: Callable[[Progress], None] = _silent,
 ) -> Comparison:
     """Run every control with every seed, *workers* at a time.
 
     Runs are independent of each other and of *workers*: the same arguments give the same figures.
-    With *detail*, every run carries what the report draws. A peer whose run fails (one
+    With *detail*, every run carries what the report draws, and those of the first seed the street
+    *watch*. A peer whose run fails (one
     of SUMO's own tools crashes on some networks) is left out and named in ``failed``; if one of
     ours fails, or nothing is left, the first failure is raised. Raises :class:`BenchError` for
     unknown controls or no seeds.
@@ -64,11 +67,12 @@ def compare(  # noqa: PLR0913 - the parameters of a comparison, most of them by 
             convention=convention,
             scale=scale,
             detail=detail,
+            watch=watch if seed == ordered_seeds[0] else None,
         )
         for seed in ordered_seeds
         for control in chosen
     ]
-    outcomes = _run_all(specs, workers, on_progress)
+    outcomes = run_all(specs, workers, on_progress)
     results, failed = [], []
     for control in chosen:
         runs = [outcomes.get((control.name, seed)) for seed in ordered_seeds]
@@ -93,7 +97,7 @@ def compare(  # noqa: PLR0913 - the parameters of a comparison, most of them by 
     )
 
 
-def _run_all(
+def run_all(
     specs: Sequence[RunSpec], workers: int, on_progress: Callable[[Progress], None]
 ) -> dict[tuple[str, int], Outcome]:
     """Outcomes by control and seed; once a control has failed, its other runs are left out."""

@@ -4,6 +4,7 @@ BenchError
     ScenarioError   a scenario that is unknown, incomplete, or could not be fetched
     NetworkError    a network from which no controller can be derived
     PlanFileError   a file of signal plans that says something impossible, or not enough
+    CountsError     counts of detectors that nothing can be planned from
     SumoError       SUMO is missing, refused its input, or died during a run
 """
 
@@ -28,3 +29,7 @@ class SumoError(BenchError):
 
 class PlanFileError(BenchError):
     """A file of signal plans that says something impossible, or not enough."""
+
+
+class CountsError(BenchError):
+    """Counts of detectors that nothing can be planned from."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from optimizer.planning.chain import Chain
+from sim.corridors.values import EmergencyResult
 from sim.decisions import DecisionNote
+from sim.whatif.figures import Ahead
 
 SCHEMA = 1
 
@@ -41,6 +44,10 @@ class RunResult:
     collisions: int = 0
     teleports: int = 0
     detail: RunDetail | None = None
+    ahead: Ahead | None = None
+    """Of a run that went on from a present state, what came of it."""
+    emergency: EmergencyResult | None = None
+    """Of a run with emergency vehicles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +79,47 @@ class GreenShare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trajectory:
+    """Where one vehicle was on a street: (time in s, metres along the street) from bend to bend."""
+
+    inbound: bool
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedLoop:
+    """An advance loop of one direction at one signal, on one lane.
+
+    ``distance_m`` before the stop line, ``travel_time_s`` at the speed limit.
+    """
+
+    id: str
+    junction: str
+    inbound: bool
+    lane: str
+    position_m: float
+    distance_m: float
+    travel_time_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreetRecord:
+    """What one run shows of a street that was watched, see :mod:`sim.street_record`.
+
+    ``trajectories`` between ``begin_s`` and ``end_s``; over the whole run ``lamps``: per junction
+    (time in s, SUMO state) at every change; ``passages``: per loop when a vehicle reached it, in s.
+    """
+
+    chain: Chain
+    loops: tuple[WatchedLoop, ...]
+    begin_s: float
+    end_s: float
+    trajectories: tuple[Trajectory, ...]
+    lamps: dict[str, tuple[tuple[float, str], ...]]
+    passages: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunDetail:
     """What the report draws, kept for the runs that it shows.
 
@@ -86,6 +134,8 @@ class RunDetail:
     greens: tuple[GreenShare, ...] = ()
     decisions: tuple[DecisionNote, ...] = ()
     """Of a control that explains itself, every decision that changed something."""
+    street: StreetRecord | None = None
+    """Of the street that the run was asked to watch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

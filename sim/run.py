@@ -23,11 +23,14 @@ from pathlib import Path
 
 from controller.violations import InvalidError
 from sim.convention import FIELD, Convention
+from sim.corridors.values import EmergencyPlan
 from sim.decisions import Follower, Tell
 from sim.detector_faults import DetectorFaults
 from sim.errors import SumoError
 from sim.results import RunResult
 from sim.scenario import Scenario
+from sim.street_record import Watch
+from sim.whatif.keep import Keep
 
 SPEC_FILE = "spec.pickle"
 RESULT_FILE = "result.pickle"
@@ -44,7 +47,8 @@ class RunSpec:
 
     ``control`` is a name that :func:`sim.controls.find_control` knows. ``layout`` and ``faults``
     are those of :class:`sim.controls.base.Setup`. ``explain`` is a junction whose decisions are
-    wanted as they are taken, or ``all``.
+    wanted as they are taken, or ``all``. ``watch``: a street whose vehicles and loops are to be
+    recorded in the detail.
     """
 
     scenario: Scenario
@@ -58,6 +62,15 @@ class RunSpec:
     layout: str = "all"
     faults: DetectorFaults | None = None
     explain: str | None = None
+    additional: tuple[Path, ...] = ()
+    """Files for SUMO to load besides those of the scenario and of the control."""
+    watch: Watch | None = None
+    present: Path | None = None
+    """A saved state to go on from, of the time at which the scenario's window begins."""
+    keep: Keep | None = None
+    """Save the state at some time of the run."""
+    emergency: EmergencyPlan | None = None
+    """Emergency vehicles that come besides the demand."""
 
     def __str__(self) -> str:
         return f"{self.scenario.name}, {self.control}, seed {self.seed}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from controller.clock import Instant
 from sim.convention import Convention
 from sim.errors import SumoError
 from sim.scenario import Scenario
@@ -178,6 +179,11 @@ def _take_over(module: ModuleType, host: str, port: int, options: list[str]) -> 
             f"start one with --remote-port {port}"
         ) from None
     return module
+
+
+def instant(simulation: Simulation) -> Instant:
+    """SUMO's time on both clocks: its day starts at 0 UTC of 1970-01-01."""
+    return Instant(simulation.time_ms, simulation.time_ms)
 
 
 def one_line(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from greenband.bench import Request, carry_out, default_report
+from greenband.corridor_bench import BenchRequest, carry_out_bench
 from greenband.failures import guarded
 from greenband.options import BEGIN, CONVENTION, END, JSON_TO, ROUTES, SCALE, SCENARIO
 from greenband.terminal import STANDARD_OUTPUT
@@ -35,7 +36,14 @@ def compare_command(
         Path | None,
         typer.Option(help="Where the report goes; out/SCENARIO-report.html.", metavar="FILE"),
     ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Write the report's pictures there, too.", metavar="DIR")
+    ] = None,
     json_to: JSON_TO = None,
+    corridor: Annotated[
+        bool,
+        typer.Option("--corridor", help="As corridor bench: adaptive without and with corridors."),
+    ] = False,
 ) -> None:
     """Run a scenario under several controls and say what each gained.
 
@@ -43,6 +51,21 @@ def compare_command(
     """
     if report is None and json_to != STANDARD_OUTPUT:
         report = default_report(scenario)
+    if corridor:
+        carry_out_bench(
+            BenchRequest(
+                scenario=scenario,
+                seeds=seeds,
+                convention=convention,
+                begin_s=begin,
+                end_s=end,
+                routes=tuple(routes or ()),
+                workers=workers,
+                json_to=json_to,
+                report=report,
+            )
+        )
+        return
     carry_out(
         Request(
             scenario=scenario,
@@ -56,5 +79,6 @@ def compare_command(
             workers=workers,
             report=report,
             json_to=json_to,
+            svg=svg,
         )
     )

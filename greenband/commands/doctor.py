@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from greenband.bench import cores
-from greenband.extras import REPORT_MODULES, SUMO_MODULES, missing
+from greenband.extras import REPORT_MODULES, SUMO_MODULES, WEB_MODULES, missing
 from greenband.failures import UnsafeError, guarded
 from greenband.options import AS_JSON
 from greenband.terminal import print_json, results
@@ -71,6 +71,7 @@ def _checks() -> Iterator[Check]:
     yield _kernels()
     yield from _sumo()
     yield _report()
+    yield _console()
     yield _cache()
     yield _folder()
     yield Check("cores", "ok", f"{cores()} for parallel runs")
@@ -139,6 +140,13 @@ def _report() -> Check:
     if absent:
         return Check("reports", "absent", f"{', '.join(absent)} missing", _install("demo"))
     return Check("reports", "ok", ", ".join(f"{name} {version(name)}" for name in REPORT_MODULES))
+
+
+def _console() -> Check:
+    absent = missing(WEB_MODULES)
+    if absent:
+        return Check("console", "absent", f"{', '.join(absent)} missing", _install("web"))
+    return Check("console", "ok", ", ".join(f"{name} {version(name)}" for name in WEB_MODULES))
 
 
 def _cache() -> Check:

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-__all__ = ["MAKE", "app", "plan_files", "plan_make"]
+__all__ = ["MAKE", "app", "plan_files", "plan_make", "plan_report", "plan_week"]
 
 MAKE = "make"
 
@@ -33,4 +33,4 @@ app = typer.Typer(
 )
 
 # Their commands join the group on import.
-from greenband.commands import plan_files, plan_make  # noqa: E402
+from greenband.commands import plan_files, plan_make, plan_report, plan_week  # noqa: E402

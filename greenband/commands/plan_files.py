@@ -189,11 +189,17 @@ def schema_command(json_to: JSON_TO = None) -> None:
 
 def _read(path: Path, net: str | None, convention: str) -> tuple[ReadPlan, Network | Utdf]:
     """The plan in *path*, and the network that ``--net`` or the plan itself names."""
+    read, spec = load_with_spec(path, net, convention)
+    return read, _place(spec, convention)
+
+
+def load_with_spec(path: Path, net: str | None, convention: str) -> tuple[ReadPlan, str]:
+    """The plan in *path*, and what ``--net`` or the plan itself calls its network."""
     read = _load(path, net, convention)
     spec = net or read.plan.network
     if not spec:
         raise UsageError(f"{path}: give --net, the network (or scenario) that it is for")
-    return read, _place(spec, convention)
+    return read, spec
 
 
 def _load(path: Path, net: str | None, convention: str) -> ReadPlan:

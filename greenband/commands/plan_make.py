@@ -11,6 +11,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from greenband.commands.plan import MAKE, app
+from greenband.commands.plan_again import FROM, made_again, read_present, require_from_alone
+from greenband.commands.plan_arterial import (
+    ARTERIAL,
+    BALANCE,
+    find_chain,
+    make_along,
+    require_balance,
+    write_along,
+)
+from greenband.commands.plan_isolated import CYCLE_STEP_S as ISOLATED_STEP_S
+from greenband.commands.plan_isolated import (
+    ISOLATED,
+    LEAD_LAG,
+    IsolatedWish,
+    require_alone,
+    write_isolated,
+)
+from greenband.counted_demand import COUNTS, COUNTS_COLUMNS, DETECTORS, NET
 from greenband.extras import require_sumo
 from greenband.failures import UsageError, guarded
 from greenband.files import ensure_writable, write_text
@@ -21,12 +39,15 @@ from greenband.terminal import STANDARD_OUTPUT, print_json, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from optimizer.planning.chain import Chain
     from optimizer.planning.maker import MadePlan
     from optimizer.planning.network import PlanningNetwork
 
 CYCLE_STEP_S = 10.0
+WAVE_STEP_S = 2.0
+"""A wave is found in milliseconds."""
 SEARCH_LIMIT_S = 45.0
-"""For each search of a zone; the search of a small network ends by itself."""
+"""For the whole plan; the search of a small network ends by itself."""
 KICKS = 10
 UTDF_SUFFIX = ".csv"
 
@@ -37,14 +58,24 @@ def make_command(
     network: Annotated[
         str,
         typer.Argument(
-            metavar="SCENARIO|UTDF",
-            help="A named scenario, a .sumocfg, a .net.xml with --routes, or a UTDF file (.csv).",
+            metavar="SCENARIO|UTDF|COUNTS",
+            help="A named scenario, a .sumocfg, a .net.xml with --routes or --counts, a UTDF file "
+            "(.csv), or with --net a file of counts (.csv).",
         ),
     ],
     whole: Annotated[
         bool,
-        typer.Option("--network", help="Plan all signals together; that is the default."),
-    ] = True,
+        typer.Option(
+            "--network",
+            help="Plan all signals together; that is the default. With --arterial, plan those "
+            "beside it too.",
+        ),
+    ] = False,
+    arterial: ARTERIAL = None,
+    balance: BALANCE = None,
+    isolated: ISOLATED = False,
+    lead_lag: LEAD_LAG = False,
+    present: FROM = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Where the plan goes.", metavar="FILE.json")
     ] = Path("plan.json"),
@@ -53,45 +84,108 @@ def make_command(
         typer.Option(help="The cycle in seconds, or from:to, or from:to:step.", metavar="S|A:B"),
     ] = None,
     objective: Annotated[
-        str,
-        typer.Option(help="What is to be least; index is both.", metavar="delay|stops|index"),
-    ] = "index",
+        str | None,
+        typer.Option(
+            help="What is to be least; index is both. With --isolated delay, else index.",
+            metavar="delay|stops|index",
+        ),
+    ] = None,
     keep_stages: Annotated[
         bool, typer.Option("--keep-stages", help="Leave every site its stages in their order.")
     ] = False,
-    name: Annotated[str, typer.Option(help="What the plan is called.")] = "network",
+    name: Annotated[
+        str | None, typer.Option(help="What the plan is called; network, arterial or isolated.")
+    ] = None,
     convention: CONVENTION = "field",
     scale: SCALE = 1.0,
     begin: BEGIN = None,
     end: END = None,
     routes: ROUTES = None,
+    counts: COUNTS = None,
+    counts_columns: COUNTS_COLUMNS = None,
+    detectors: DETECTORS = None,
+    net: NET = None,
     json_to: JSON_TO = None,
 ) -> None:
     """Make the best fixed-time plan for a network: cycles, stages, splits and offsets together.
 
-    The demand is counted from the routes of the window, or it is the volumes of a UTDF file. The
-    plan is written to a file; the table says what to expect of it, stream by stream.
+    The demand is counted from the routes of the window, or estimated from the counts of detectors
+    (--counts, with --begin and --end), or it is the volumes of a UTDF file. The plan is written to
+    a file; the table says what to expect of it, stream by stream.
     """
-    cycles = parse_cycles(cycle)
-    _require_objective(objective)
+    # A plan that is there has its stages, and a network of its own.
+    others = {"--isolated": isolated, "--arterial": arterial is not None}
+    require_from_alone(present, others | {"--keep-stages": keep_stages})
+    before = None if present is None else read_present(present)
+    require_alone(isolated=isolated, whole=whole, along=arterial is not None, lead_lag=lead_lag)
+    step_s = ISOLATED_STEP_S if isolated else CYCLE_STEP_S if arterial is None else WAVE_STEP_S
+    cycles = parse_cycles(cycle, step_s)
+    objective = objective or ("delay" if isolated else "index")
+    require_objective(objective)
+    require_balance(arterial, balance)
     if not scale > 0.0:
         raise UsageError(f"--scale {scale:g}: give a factor above 0")
     for target in (output, None if json_to in {None, STANDARD_OUTPUT} else Path(str(json_to))):
         if target is not None:
             ensure_writable(target)
+    if net is not None:
+        network, counts = net, _only_counts(network, counts)
+    if counts is None and (counts_columns is not None or detectors is not None):
+        raise UsageError("--counts-columns and --detectors go with --counts")
     is_utdf = network.lower().endswith(UTDF_SUFFIX)
+    chain = None if arterial is None else _chain(network, arterial, convention, is_utdf)
     if is_utdf:
-        planning = _from_utdf(Path(network), scale)
+        planning = _from_utdf(Path(network), scale, counts, (begin, end))
+    elif counts is not None:
+        from greenband.counted_demand import planning_from_counts
+
+        given = (counts_columns, detectors, convention)
+        planning = planning_from_counts(network, counts, given, (begin, end), scale)
     else:
         planning = _from_scenario(network, convention, scale, begin, end, routes or [])
     began_s = perf_counter()
     # Phases in rings cannot show every order of stages, so a UTDF file keeps its own.
     keep = "stages" if keep_stages else "order" if is_utdf else "nothing"
-    made = _made(planning, cycles, objective, keep, name)
-    seconds = perf_counter() - began_s
+    if isolated:
+        alone = IsolatedWish(
+            network=network,
+            cycles_s=cycles,
+            objective=objective,
+            keep=keep,
+            name=name or "isolated",
+            utdf=Path(network) if is_utdf else None,
+            lead_lag=lead_lag,
+        )
+        write_isolated(planning, alone, (output, json_to))
+        return
+    if chain is not None:
+        from optimizer.planning.arterial import ArterialOptions
+        from optimizer.planning.maker import Keep
+
+        options = ArterialOptions(
+            cycles_s=cycles,
+            objective=objective,
+            keep=Keep(keep),
+            ratio=balance,
+            name=name or "arterial",
+        )
+        found = make_along(planning, chain, options, with_others=whole)
+        found = replace(found, made=_called(found.made, network))
+        write_along(planning, found, perf_counter() - began_s, (output, json_to))
+        return
+    if before is None:
+        made = made_plan(planning, cycles, objective, keep, name or "network")
+    else:
+        made = made_again(planning, before, cycles, objective, name)
+    _write(_called(made, network), planning, perf_counter() - began_s, (output, json_to))
+
+
+def _write(
+    made: MadePlan, planning: PlanningNetwork, seconds: float, targets: tuple[Path, str | None]
+) -> None:
     from sim.plans.plan_json import to_json
 
-    made = replace(made, plan=replace(made.plan, network=network))
+    output, json_to = targets
     write_text(output, to_json(made.plan))
     if json_to != STANDARD_OUTPUT:
         from greenband.plan_table import print_plan
@@ -104,7 +198,18 @@ def make_command(
     say(f"plan: {output}")
 
 
-def parse_cycles(text: str | None) -> tuple[float, ...] | None:
+def _called(made: MadePlan, network: str) -> MadePlan:
+    """*made* as the plan for *network*, as the user calls it."""
+    return replace(made, plan=replace(made.plan, network=network))
+
+
+def _chain(network: str, arterial: str, convention: str, is_utdf: bool) -> Chain:
+    if not is_utdf:
+        require_sumo()
+    return find_chain(network, arterial, convention, is_utdf=is_utdf)
+
+
+def parse_cycles(text: str | None, step_s: float = CYCLE_STEP_S) -> tuple[float, ...] | None:
     """Seconds of ``"90"``, ``"60:120"`` or ``"60:120:5"``; raises :class:`UsageError`."""
     if text is None:
         return None
@@ -118,24 +223,41 @@ def parse_cycles(text: str | None) -> tuple[float, ...] | None:
             "60:120:5"
         )
     stop = last or first
-    by = float(step or CYCLE_STEP_S)
+    by = float(step or step_s)
     cycles = [first + by * k for k in range(int((stop - first) / by) + 1)]
     return tuple(cycles if cycles[-1] == stop else [*cycles, float(stop)])
 
 
-def _require_objective(objective: str) -> None:
+def require_objective(objective: str) -> None:
+    """Raise :class:`UsageError` unless *objective* is one that plans can be made for."""
     from optimizer.planning.maker import OBJECTIVES
 
     if objective not in OBJECTIVES:
         raise UsageError(f"--objective {objective}: choose from {', '.join(OBJECTIVES)}")
 
 
-def _from_utdf(path: Path, scale: float) -> PlanningNetwork:
+def _only_counts(first: str, counts: Path | None) -> Path:
+    if counts is not None or not first.lower().endswith(UTDF_SUFFIX):
+        raise UsageError(
+            f"with --net the first word is a file of counts (.csv), but it is {first}: give the "
+            "network first and the counts with --counts"
+        )
+    return Path(first)
+
+
+def _from_utdf(
+    path: Path, scale: float, counts: Path | None, window: tuple[float | None, float | None]
+) -> PlanningNetwork:
     from optimizer.planning.network import scaled
     from sim.plans.from_utdf import planning_network_of
     from sim.plans.utdf import read_utdf
 
-    planning, remarks = planning_network_of(read_utdf(path))
+    utdf = read_utdf(path)
+    if counts is not None:
+        from greenband.counted_demand import utdf_with_counts
+
+        utdf = utdf_with_counts(utdf, counts, *window)
+    planning, remarks = planning_network_of(utdf)
     for remark in remarks:
         say(str(remark))
     say(f"{path}: {len(planning.sites)} signals, {len(planning.streams)} lane groups")
@@ -166,13 +288,14 @@ def _from_scenario(
     return planning_network(derived, demand)
 
 
-def _made(
+def made_plan(
     planning: PlanningNetwork,
     cycles_s: tuple[float, ...] | None,
     objective: str,
     keep: str,
     name: str,
 ) -> MadePlan:
+    """The plan for *planning*, progress shown; raises :class:`ScenarioError` if none can be."""
     from greenband.plan_progress import watching_plan
     from optimizer.planning.maker import Keep, PlanningError, make_plan
     from optimizer.profiles.improve import Effort

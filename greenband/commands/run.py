@@ -34,6 +34,12 @@ def run_command(
         Path | None,
         typer.Option(help="Say it in this file; JSON lines if it ends in .jsonl.", metavar="FILE"),
     ] = None,
+    save_state: Annotated[
+        str | None,
+        typer.Option(
+            help="Save the state at second S, for greenband whatif.", metavar="S:FILE.xml.gz"
+        ),
+    ] = None,
     json_to: JSON_TO = None,
 ) -> None:
     """Run a scenario once under one control and print what came out."""
@@ -54,5 +60,6 @@ def run_command(
             gui=gui,
             explain=explain or ("all" if explain_to is not None else None),
             explain_to=explain_to,
+            save_state=save_state,
         )
     )

@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 
 from sim.controls.base import Control, Prepared, Setup, Step
+from sim.controls.coordinated import CoordinatedNetwork, CoordinatedTacticalNetwork
 from sim.controls.gated import GatedNetwork
 from sim.controls.greedy import longest_queue, max_pressure, max_wave
 from sim.controls.loop_driven import loop_driven
@@ -122,6 +123,22 @@ _ALL = (
         summary="ours, by plans: each cycle the counts give a new cycle length and splits",
         prepare=loop_driven(SplitsControl),
         ours=True,
+    ),
+    Control(
+        name="coordinated",
+        sees="three loops per approach lane, and push buttons",
+        summary="ours, by plans: every few minutes new cycles, splits and offsets for each zone",
+        prepare=loop_driven(CoordinatedNetwork),
+        ours=True,
+        explains=True,
+    ),
+    Control(
+        name="adaptive_coordinated",
+        sees="three loops per approach lane, and push buttons",
+        summary="ours: as adaptive, with green waves to be met as coordinated plans them",
+        prepare=loop_driven(CoordinatedTacticalNetwork),
+        ours=True,
+        explains=True,
     ),
     Control(
         name="adaptive_gated",

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sim.convention import Convention
+from sim.corridors.emergency import EmergencyRun
 from sim.decisions import Tell
 from sim.detector_faults import DetectorFaults
 from sim.scenario import Scenario
 from sim.simulation import Simulation
+from sim.whatif.present import Present
 
 Step = Callable[[], None]
 """Called before every simulated step."""
@@ -32,6 +34,10 @@ class Setup:
     faults: DetectorFaults | None = None
     tell: Tell | None = None
     """Where a control that explains itself sends its notes; None if nobody wants them."""
+    present: Present | None = None
+    """The state from which the run goes on; None for one that begins with empty streets."""
+    emergency: EmergencyRun | None = None
+    """The emergency vehicles of the run, for a control that opens the way for them."""
 
 
 def _runs_by_itself(_: Simulation) -> Step | None:
@@ -42,11 +48,13 @@ def _runs_by_itself(_: Simulation) -> Step | None:
 class Prepared:
     """A control ready to run: files for SUMO to load, and what joins the running simulation.
 
-    ``attach`` returns None for a control that SUMO itself runs.
+    ``attach`` returns None for a control that SUMO itself runs. ``takes_over``: from a present
+    state it goes on with the lamps as they are; others are led there (:mod:`sim.whatif.handover`).
     """
 
     additional: tuple[Path, ...] = ()
     attach: Callable[[Simulation], Step | None] = field(default=_runs_by_itself)
+    takes_over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,13 @@ from controller import core
 from controller.clock import Instant
 from controller.detection import SiteReadings
 from controller.intersection import Intersection
-from controller.plan import check_plan, check_schedule
+from controller.plan import CheckedSchedule, TimingPlan, check_plan, check_schedule
 from controller.sequence import Sequence as StageSequence
 from controller.signals import Inputs, Outputs
+from controller.take_over import Lit, take_over
 from edge.exchange import Exchange
 from edge.junction_control import JunctionControl, running
+from firmware_bridge.priority import PriorityCalls, held_schedule
 from optimizer.explain import stage_in_words
 from optimizer.links import Link
 from optimizer.tactical import Decision, Running, TacticalSettings
@@ -46,6 +48,18 @@ class TacticalNetwork:
         self._exchange.carry(now)
         return shown
 
+    def listen(
+        self, now: Instant, readings: Sequence[SiteReadings], shown: Sequence[Outputs]
+    ) -> None:
+        """See :class:`sim.controls.loop_driven.GoesOn`."""
+        for site, seen, lamps in zip(self.sites, readings, shown, strict=True):
+            site.control.observe(now, seen, lamps)
+
+    def take_over(self, now: Instant, lamps: Sequence[Lit]) -> None:
+        """See :class:`sim.controls.loop_driven.GoesOn`."""
+        for site, lit in zip(self.sites, lamps, strict=True):
+            site.take_over(now, lit)
+
     def explain_to(self, tell: Tell) -> None:
         """See :class:`sim.decisions.Explains`."""
         for site in self.sites:
@@ -74,27 +88,58 @@ class TacticalSite:
             greens_s=junction.stage_greens_s if junction.keep_order else None,
         )
         self.narrator: Narrator | None = None
+        self.calls: PriorityCalls | None = None
+        """The priority calls of its cabinet, where it has any; the active one goes before ours."""
         self._stage_of = {mask: s for s, mask in enumerate(site.stage_masks)}
         self._state = core.start(site, now)
         self._outputs = Outputs(green=0, ending=0)
 
+    def run_on(self, plan: TimingPlan) -> None:
+        """Fall back to *plan* from now on; raises :class:`~controller.violations.InvalidError`."""
+        self._plan = check_plan(plan, self.site)
+
+    def take_over(self, now: Instant, lit: Lit) -> None:
+        """Go on from lamps that show *lit*."""
+        self._state = take_over(self.site, now, lit)
+        self._outputs = Outputs(lit.green, lit.ending)
+
     def step(self, now: Instant, seen: SiteReadings) -> Outputs:
         """Estimate, decide, light."""
         self.control.observe(now, seen, self._outputs)
-        shown = self._running()
+        shown = self.running()
         decision = self.control.decide(now, shown)
         if self.narrator is not None:
             self.narrator.follow(now, shown, decision, self._state.reason)
-        schedule = decision.schedule
         inputs = Inputs(
             *seen.masks(len(self.site.detectors)),
             self._plan,
-            None if schedule is None else check_schedule(schedule, self.site),
+            self._schedule(now, decision),
         )
         self._state, self._outputs = core.step(self.site, self._state, now, inputs)
         return self._outputs
 
-    def _running(self) -> Running:
+    def run(self, plan: TimingPlan) -> None:
+        """Let *plan* be in force from now on: what runs while there is no schedule.
+
+        Raises :class:`~controller.violations.InvalidError` if the site can't have it.
+        """
+        self._plan = check_plan(plan, self.site)
+
+    @property
+    def state(self) -> core.State:
+        """The state of its signal controller."""
+        return self._state
+
+    def _schedule(self, now: Instant, decision: Decision) -> CheckedSchedule | None:
+        call = None if self.calls is None else self.calls.active
+        if call is not None:
+            return held_schedule(self.site, call, now)
+        if decision.schedule is None:
+            return None
+        return check_schedule(decision.schedule, self.site)
+
+    def running(self) -> Running:
+        """What its signal controller is doing."""
         state = self._state
         since_ms, sequence = state.stage_since_ms, state.sequence
         if since_ms is None or not isinstance(sequence, StageSequence):
