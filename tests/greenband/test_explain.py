@@ -49,7 +49,10 @@ def test_into_a_file(greenband, crossing, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--control", "fixed", "--explain", "all"), "fixed gives no reasons; these do: adaptive"),
+        (
+            ("--control", "fixed", "--explain", "all"),
+            "fixed gives no reasons; these do: coordinated",
+        ),
         (("--explain", "d"), "there is no such junction with lights, only c"),
     ],
 )

@@ -59,7 +59,8 @@ def test_every_control_says_what_it_sees():
         assert control.sees
         assert control.summary
     ours = [control.name for control in CONTROLS.values() if control.ours]
-    assert ours == ["planned", "splits", "adaptive_gated", "adaptive"]
+    by_plans, by_stages = ["planned", "splits", "coordinated"], ["adaptive_gated", "adaptive"]
+    assert ours == [*by_plans, "adaptive_coordinated", *by_stages]
 
 
 def test_all_stands_for_every_control_once():
