@@ -25,7 +25,9 @@ BY_THE_CLOCK := $(addprefix tests/,console edge firmware_bridge)
 
 test: $(VENV)/.dev-installed  ## every test, those with the real SUMO included
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS) $(SIDE_BY_SIDE)
-	$(BIN)/python -m pytest $(PYTEST_ARGS) $(BY_THE_CLOCK)
+	@for each in $(BY_THE_CLOCK); do \
+	    echo $(BIN)/python -m pytest $(PYTEST_ARGS) $$each; \
+	    $(BIN)/python -m pytest $(PYTEST_ARGS) $$each || exit 1; done
 
 lint: $(VENV)/.dev-installed  ## style, docstrings, and which room may import which
 	$(BIN)/ruff check .
