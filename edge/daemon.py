@@ -71,7 +71,6 @@ class Daemon:
         self.alarms = alarms
         self.store = store
         self._clock = clock
-        self._lockstep = lockstep
         self._journal = Journal(store)
         rules = Rules.of(config, clock, lockstep=lockstep)
         self._lines = _lines(config.cabinets)
@@ -102,6 +101,8 @@ class Daemon:
                 plan=None if self.store is None else _last_plan(self.store, cabinet),
             )
             agent.renewed, agent.priority.answer = self._renewed, self._answer
+            if not rules.lockstep:  # there nothing happens between two ticks
+                agent.priority.came = partial(self._hurry, agent)
             yield agent
 
     def _renewed(self, control: JunctionControl) -> None:
@@ -124,9 +125,6 @@ class Daemon:
 
     async def meet(self, patience_s: float = MEET_S) -> None:
         """Identify every cabinet, so that the first turn finds what happened since now."""
-        if not self._lockstep:  # there nothing happens between two ticks
-            for agent in self.agents:
-                agent.priority.came = partial(self._hurry, agent)
         async with asyncio.TaskGroup() as tasks:
             for agent in self.agents:
                 tasks.create_task(self._meet(agent, patience_s))
@@ -225,7 +223,11 @@ class Daemon:
 
     def _hurry(self, agent: CabinetAgent) -> None:
         """Have a priority call passed on beside the turns."""
-        task = asyncio.get_running_loop().create_task(agent.hurry(self._clock.now()))
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # nothing turns yet: the first turn will see it
+            return
+        task = loop.create_task(agent.hurry(self._clock.now()))
         self._hurrying.add(task)
         task.add_done_callback(self._hurrying.discard)
 
