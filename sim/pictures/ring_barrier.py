@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
-from controller.intersection import Intersection
-from controller.ring_plan import CheckedRingPlan
 from sim.pictures.svg import (
     Drawing,
     box,
@@ -100,49 +97,6 @@ def from_utdf(
         offset_s=timing.offset_ms / 1000,
         rings=tuple(tuple(rings[ring]) for ring in sorted(rings)),
         barriers_s=tuple(ends),
-    )
-
-
-def from_ring_plan(checked: CheckedRingPlan, site: Intersection) -> RingBarrier:
-    """The rings of a plan of ours; what clears after the yellow is the longest to any conflict."""
-    plan = checked.plan
-    rings = []
-    for ring in checked.rings:
-        boxes = []
-        for k in (k for part in ring for k in part):
-            phase = plan.phases[k]
-            g = site.group_index(phase.group)
-            yellow_ms = site.groups[g].ending_ms
-            clears_ms = max(
-                (site.intergreen_ms[g][j] for j in range(len(site.groups))), default=yellow_ms
-            )
-            walk = (
-                None
-                if phase.pedestrian is None
-                else site.groups[site.group_index(phase.pedestrian)]
-            )
-            boxes.append(
-                PhaseBox(
-                    name=phase.name,
-                    serves=phase.group,
-                    start_s=checked.starts_ms[k] / 1000,
-                    split_s=phase.split_ms / 1000,
-                    yellow_s=yellow_ms / 1000,
-                    all_red_s=max(0, clears_ms - yellow_ms) / 1000,
-                    walk_s=walk.min_green_ms / 1000 if walk else 0.0,
-                    dont_walk_s=walk.ending_ms / 1000 if walk else 0.0,
-                    coordinated=phase.name in plan.coordinated,
-                )
-            )
-        rings.append(tuple(boxes))
-    splits = {phase.name: phase.split_ms / 1000 for phase in plan.phases}
-    parts = [sum(splits[name] for name in part) for part in plan.rings[0]]
-    return RingBarrier(
-        site=plan.site,
-        cycle_s=plan.cycle_ms / 1000,
-        offset_s=None if plan.offset_ms is None else plan.offset_ms / 1000,
-        rings=tuple(rings),
-        barriers_s=tuple(accumulate(parts)),
     )
 
 
