@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import socket
@@ -59,8 +60,8 @@ class Program:
         return self._process.pid
 
     def send(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+        # Not the process's own: that polls, and takes the exit code from asyncio's watcher.
+        os.kill(self.pid, number)
 
     async def end(self, number: signal.Signals = signal.SIGKILL) -> int:
         if self._process is None:

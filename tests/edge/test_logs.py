@@ -78,10 +78,12 @@ async def _unread(folder):
         await asyncio.wait_for(ask(), 20.0)
         process.send_signal(signal.SIGTERM)
         lines = await asyncio.to_thread(read_to_end, reader)
-    finally:
-        if process.returncode is None:
-            process.terminate()
         await asyncio.wait_for(process.wait(), 10)
+    finally:
+        # Not after its end: sending a signal polls, and takes the exit code from asyncio's watcher.
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
         os.close(reader)
     events = [json.loads(line)["event"] for line in lines if line]
     assert events[-1] == "stopped"
