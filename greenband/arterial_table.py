@@ -23,7 +23,7 @@ SMALL = 0.0005
 
 def print_arterial(found: ArterialPlan, network: PlanningNetwork, seconds: float) -> None:
     """Print *found*: its headline, signals, bands with their proof, and the streams."""
-    from greenband.plan_table import print_remarks, sites_table, streams_table
+    from greenband.plan_table import print_remarks, print_streams, sites_table
 
     console = results()
     console.print()
@@ -36,7 +36,7 @@ def print_arterial(found: ArterialPlan, network: PlanningNetwork, seconds: float
         console.print()
         console.print("beside the arterial, each zone on its own:", markup=False)
         console.print(sites_table(found.made, beside))
-    console.print(streams_table(found.made, network))
+    print_streams(found.made, network)
     print_remarks(found.made)
     left_out = len(network.sites) - len(found.made.plan.plans)
     if left_out:
@@ -49,12 +49,14 @@ def print_arterial(found: ArterialPlan, network: PlanningNetwork, seconds: float
 
 
 def _headline(found: ArterialPlan, seconds: float) -> str:
+    from greenband.plan_table import on_foot
+
     made, chain = found.made, found.chain
     return (
         f"{made.plan.network}, {chain.name}: {len(chain.sites)} signals, "
         f"{chain.distances_m[-1]:.0f} m, cycle {found.cycle_s:g} s · "
-        f"{made.delay_veh:.1f} veh-h/h of delay, {made.stops_per_h:.0f} stops/h expected · "
-        f"{seconds:.1f} s"
+        f"{made.delay_veh:.1f} veh-h/h of delay, {made.stops_per_h:.0f} stops/h"
+        f"{on_foot(made)} expected · {seconds:.1f} s"
     )
 
 

@@ -24,13 +24,20 @@ def print_plan(made: MadePlan, network: PlanningNetwork, seconds: float) -> None
     console.print()
     console.print(_headline(made, seconds), soft_wrap=True, markup=False)
     console.print(sites_table(made))
-    console.print(streams_table(made, network))
+    print_streams(made, network)
     for zone, by_cycle in zip(made.plan.zones, made.index_by_cycle, strict=True):
         if not any(by_cycle.values()):
             continue  # nobody drives there
         tried = "  ".join(f"{cycle:g} s {index:.1f}" for cycle, index in by_cycle.items())
         console.print(f"zone {zone.name}, index by cycle: {tried}", soft_wrap=True, markup=False)
     print_remarks(made)
+
+
+def print_streams(made: MadePlan, network: PlanningNetwork) -> None:
+    """Print what is expected of vehicles and of people on foot, as far as they are known."""
+    results().print(streams_table(made, network))
+    if made.of_people_on_foot:
+        results().print(crossings_table(made, network))
 
 
 def print_remarks(made: MadePlan) -> None:
@@ -47,9 +54,15 @@ def _headline(made: MadePlan, seconds: float) -> str:
     return (
         f"{made.plan.network}: {len(made.plan.plans)} signals, "
         f"{len(made.plan.zones)} zone{'' if len(made.plan.zones) == 1 else 's'}, cycle {cycles} · "
-        f"{made.delay_veh:.1f} veh-h/h of delay, {made.stops_per_h:.0f} stops/h expected · "
-        f"{seconds:.1f} s"
+        f"{made.delay_veh:.1f} veh-h/h of delay, {made.stops_per_h:.0f} stops/h"
+        f"{on_foot(made)} expected · {seconds:.1f} s"
     )
+
+
+def on_foot(made: MadePlan) -> str:
+    """The mean wait of people on foot, for a headline; empty if nobody is known to walk."""
+    wait_s = made.walking_wait_s
+    return "" if wait_s is None else f", {wait_s:.0f} s of wait on foot"
 
 
 def sites_table(made: MadePlan, sites: Collection[str] | None = None) -> Table:
@@ -75,12 +88,22 @@ def splits_text(plan: TimingPlan) -> str:
 
 
 def streams_table(made: MadePlan, network: PlanningNetwork) -> Table:
-    """What is expected of every stream."""
+    """What is expected of every stream of vehicles."""
     table = plain_table(
         ("stream",), ("veh/h", "capacity", "full", "delay s", "LOS", "stops", "queue", "fits")
     )
-    for each in made.predictions:
+    for each in made.of_vehicles:
         table.add_row(*_cells(each, network))
+    return table
+
+
+def crossings_table(made: MadePlan, network: PlanningNetwork) -> Table:
+    """How long people on foot are expected to wait at every crossing."""
+    table = plain_table(("crossing",), ("persons/h", "wait s", "LOS"))
+    for each in made.of_people_on_foot:
+        name = network.streams[each.stream].name
+        wait = f"{each.delay_s:.1f}"
+        table.add_row(name, f"{each.flow_veh_per_h:.0f}", wait, each.level_of_service)
     return table
 
 
@@ -119,7 +142,9 @@ def plan_document(made: MadePlan, network: PlanningNetwork) -> dict[str, Any]:
         "plan": document(made.plan),
         "delay_veh_h_per_h": made.delay_veh,
         "stops_per_h": made.stops_per_h,
-        "streams": [_stream_document(each, network) for each in made.predictions],
+        "walking_wait_s": made.walking_wait_s,
+        "streams": [_stream_document(each, network) for each in made.of_vehicles],
+        "crossings": [_crossing_document(each, network) for each in made.of_people_on_foot],
         "index_by_cycle": [
             {f"{cycle:g}": index for cycle, index in by_cycle.items()}
             for by_cycle in made.index_by_cycle
@@ -132,14 +157,27 @@ def plan_document(made: MadePlan, network: PlanningNetwork) -> dict[str, Any]:
 def _stream_document(each: StreamPrediction, network: PlanningNetwork) -> dict[str, Any]:
     stream = network.streams[each.stream]
     values = asdict(each)
-    del values["stream"]
+    del values["stream"], values["is_pedestrian"]
     values["saturation"] = each.saturation if isfinite(each.saturation) else None
     return {
         "name": stream.name,
         "site": network.sites[stream.site].name,
         "groups": list(stream.groups),
         "demand_veh_per_h": stream.flow_veh_per_h,
+        "persons_per_veh": stream.persons_per_veh,
         "storage_veh": stream.storage_veh if isfinite(stream.storage_veh) else None,
         **values,
+        "level_of_service": each.level_of_service,
+    }
+
+
+def _crossing_document(each: StreamPrediction, network: PlanningNetwork) -> dict[str, Any]:
+    stream = network.streams[each.stream]
+    return {
+        "name": stream.name,
+        "site": network.sites[stream.site].name,
+        "groups": list(stream.groups),
+        "persons_per_h": stream.flow_veh_per_h,
+        "wait_s": each.delay_s,
         "level_of_service": each.level_of_service,
     }

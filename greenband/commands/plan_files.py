@@ -19,14 +19,13 @@ from greenband.selection import get_network, get_scenario
 from greenband.terminal import STANDARD_OUTPUT, print_json, results, say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from controller.intersection import Intersection
     from optimizer.planning.network import NetworkPlan
     from sim.network import Network
     from sim.plans.diff import SiteDiff
     from sim.plans.read_plan import ReadPlan
     from sim.plans.utdf import Utdf
+    from sim.plans.utdf_writer import Turns, Walks
 
 _NETWORKS = (".net.xml", ".net.xml.gz", ".sumocfg")
 
@@ -146,7 +145,7 @@ def export_command(
         typer.Option(help="Sequence number of the plans; cabinets take only higher ones."),
     ] = None,
     volumes: Annotated[
-        bool, typer.Option("--volumes", help="With --utdf: count the scenario's routes.")
+        bool, typer.Option("--volumes", help="With --utdf: count the scenario's routes and walks.")
     ] = False,
 ) -> None:
     """Write a plan for others: SUMO, Synchro and its kind (UTDF), cabinets, or as JSON.
@@ -269,19 +268,21 @@ def _utdf_text(plan: NetworkPlan, place: Network | Utdf, spec: str, *, volumes: 
     from sim.plans.utdf_writer import utdf_text
 
     if isinstance(place, Network):
-        return utdf_text(plan, place, _turns(spec, place) if volumes else None)
+        return utdf_text(plan, place, *(_demand(spec, place) if volumes else (None, None)))
     if volumes:
         raise UsageError("--volumes counts a scenario's routes; a UTDF file has its own volumes")
     return updated_utdf(read_utdf_text(Path(spec)), plan, spec)
 
 
-def _turns(spec: str, network: Network) -> Mapping[tuple[str, str, str], float]:
+def _demand(spec: str, network: Network) -> tuple[Turns, Walks]:
+    """What turns, and who walks, in the scenario *spec*."""
     from sim.planning.demand import demand_of
 
     demand = demand_of(get_scenario(spec), network)
-    return {
+    turns = {
         (turn.junction, turn.from_edge, turn.to_edge): flow for turn, flow in demand.turns.items()
     }
+    return turns, {(walk.junction, walk.group): flow for walk, flow in demand.walks.items()}
 
 
 def _write(path: Path, text: str) -> None:

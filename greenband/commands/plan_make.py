@@ -33,11 +33,18 @@ from greenband.extras import require_sumo
 from greenband.failures import UsageError, guarded
 from greenband.files import ensure_writable, write_text
 from greenband.options import BEGIN, CONVENTION, END, JSON_TO, ROUTES, SCALE
+from greenband.persons import (
+    OCCUPANCY,
+    WALKERS,
+    crossings_used,
+    parse_occupancy,
+    with_walkers,
+)
 from greenband.selection import derive_scenario_network, get_scenario
 from greenband.terminal import STANDARD_OUTPUT, print_json, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from optimizer.planning.chain import Chain
     from optimizer.planning.maker import MadePlan
@@ -101,6 +108,8 @@ def make_command(
     begin: BEGIN = None,
     end: END = None,
     routes: ROUTES = None,
+    occupancy: OCCUPANCY = None,
+    walkers: WALKERS = None,
     counts: COUNTS = None,
     counts_columns: COUNTS_COLUMNS = None,
     detectors: DETECTORS = None,
@@ -110,8 +119,9 @@ def make_command(
     """Make the best fixed-time plan for a network: cycles, stages, splits and offsets together.
 
     The demand is counted from the routes of the window, or estimated from the counts of detectors
-    (--counts, with --begin and --end), or it is the volumes of a UTDF file. The plan is written to
-    a file; the table says what to expect of it, stream by stream.
+    (--counts, with --begin and --end), or it is the volumes of a UTDF file. Delay counts by
+    persons, those on foot included, where it is known how many there are. The plan is written to a
+    file; the table says what to expect of it, stream by stream.
     """
     # A plan that is there has its stages, and a network of its own.
     others = {"--isolated": isolated, "--arterial": arterial is not None}
@@ -130,9 +140,13 @@ def make_command(
             ensure_writable(target)
     if net is not None:
         network, counts = net, _only_counts(network, counts)
-    if counts is None and (counts_columns is not None or detectors is not None):
-        raise UsageError("--counts-columns and --detectors go with --counts")
     is_utdf = network.lower().endswith(UTDF_SUFFIX)
+    _require_demand(
+        counts=counts is not None,
+        of_counts=counts_columns is not None or detectors is not None,
+        of_routes=occupancy is not None,
+        is_utdf=is_utdf,
+    )
     chain = None if arterial is None else _chain(network, arterial, convention, is_utdf)
     if is_utdf:
         planning = _from_utdf(Path(network), scale, counts, (begin, end))
@@ -142,7 +156,10 @@ def make_command(
         given = (counts_columns, detectors, convention)
         planning = planning_from_counts(network, counts, given, (begin, end), scale)
     else:
-        planning = _from_scenario(network, convention, scale, begin, end, routes or [])
+        window = (begin, end)
+        persons = parse_occupancy(occupancy)
+        planning = _from_scenario(network, convention, scale, window, routes or [], persons)
+    planning = with_walkers(planning, walkers)
     began_s = perf_counter()
     # Phases in rings cannot show every order of stages, so a UTDF file keeps its own.
     keep = "stages" if keep_stages else "order" if is_utdf else "nothing"
@@ -236,6 +253,14 @@ def require_objective(objective: str) -> None:
         raise UsageError(f"--objective {objective}: choose from {', '.join(OBJECTIVES)}")
 
 
+def _require_demand(*, counts: bool, of_counts: bool, of_routes: bool, is_utdf: bool) -> None:
+    """Raise :class:`UsageError` for options that belong to another kind of demand."""
+    if of_routes and (is_utdf or counts):
+        raise UsageError("--occupancy goes with routes: counts and volumes name no classes")
+    if of_counts and not counts:
+        raise UsageError("--counts-columns and --detectors go with --counts")
+
+
 def _only_counts(first: str, counts: Path | None) -> Path:
     if counts is not None or not first.lower().endswith(UTDF_SUFFIX):
         raise UsageError(
@@ -260,7 +285,9 @@ def _from_utdf(
     planning, remarks = planning_network_of(utdf)
     for remark in remarks:
         say(str(remark))
-    say(f"{path}: {len(planning.sites)} signals, {len(planning.streams)} lane groups")
+    lane_groups = sum(not stream.is_pedestrian for stream in planning.streams)
+    crossings = crossings_used(len(planning.streams) - lane_groups)
+    say(f"{path}: {len(planning.sites)} signals, {lane_groups} lane groups{crossings}")
     return scaled(planning, scale)
 
 
@@ -268,9 +295,9 @@ def _from_scenario(
     spec: str,
     convention_name: str,
     scale: float,
-    begin_s: float | None,
-    end_s: float | None,
+    window: tuple[float | None, float | None],
     routes: Sequence[Path],
+    occupancy: Mapping[str, float],
 ) -> PlanningNetwork:
     require_sumo()
     from sim.convention import convention
@@ -278,12 +305,13 @@ def _from_scenario(
     from sim.planning.from_net import planning_network
 
     rules = convention(convention_name)
-    scenario = get_scenario(spec, begin_s=begin_s, end_s=end_s, routes=routes)
+    scenario = get_scenario(spec, begin_s=window[0], end_s=window[1], routes=routes)
     derived = derive_scenario_network(scenario, rules)
-    demand = demand_of(scenario, derived).scaled(scale)
+    demand = demand_of(scenario, derived, occupancy).scaled(scale)
     say(
         f"{scenario.name}: {len(derived.junctions)} signals, {len(demand.turns)} turns with "
         f"demand between {demand.begin_s:g} and {demand.end_s:g} s"
+        f"{crossings_used(len(demand.walks))}"
     )
     return planning_network(derived, demand)
 

@@ -277,7 +277,7 @@ class _Maker:
             late += without_slack(timing, plan, SLACK_S)
         result = model.evaluation(offset_s)
         told = tuple(
-            prediction(stream, link)
+            prediction(network, stream, link)
             for stream, link in zip(model.streams, result.links, strict=True)
         )
         zone = Zone(name="1", cycle_s=cycle_s, sites=self._chain.sites)

@@ -97,14 +97,31 @@ class MadePlan:
     index_by_cycle: tuple[dict[float, float], ...]
 
     @property
+    def of_vehicles(self) -> tuple[StreamPrediction, ...]:
+        """The predictions of streams of vehicles."""
+        return tuple(each for each in self.predictions if not each.is_pedestrian)
+
+    @property
+    def of_people_on_foot(self) -> tuple[StreamPrediction, ...]:
+        """The predictions of those who walk."""
+        return tuple(each for each in self.predictions if each.is_pedestrian)
+
+    @property
     def delay_veh(self) -> float:
         """Vehicle-hours of delay in an hour."""
-        return sum(each.delay_s * each.flow_veh_per_h for each in self.predictions) / 3600.0
+        return sum(each.delay_veh for each in self.of_vehicles)
 
     @property
     def stops_per_h(self) -> float:
-        """Stops in an hour."""
-        return sum(each.stops_per_veh * each.flow_veh_per_h for each in self.predictions)
+        """Stops of vehicles in an hour."""
+        return sum(each.stops_per_veh * each.flow_veh_per_h for each in self.of_vehicles)
+
+    @property
+    def walking_wait_s(self) -> float | None:
+        """The mean wait of people on foot; None if nobody is known to walk."""
+        people = sum(each.flow_veh_per_h for each in self.of_people_on_foot)
+        waits = sum(each.delay_veh for each in self.of_people_on_foot)
+        return 3600.0 * waits / people if people else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +304,7 @@ class _Maker:
                 changed = changed_stages(network.sites[at], plans[at])
                 self._notes += [changed] if changed else []
             for stream, result in zip(part.streams, part.found.evaluation.links, strict=True):
-                predictions[stream] = prediction(stream, result)
+                predictions[stream] = prediction(network, stream, result)
         told = tuple(predictions[stream] for stream in sorted(predictions))
         zones = tuple(
             Zone(

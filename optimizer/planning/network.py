@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from controller.intersection import Intersection
 from controller.plan import TimingPlan
 
+STEP_OFF_PER_H = 36_000.0
+"""People who step off together, an hour: so many that nobody is left when the walk ends."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanningSite:
@@ -56,6 +59,8 @@ class Stream:
     ``gives_way_to``: streams that go first while both are green (a permissive turn), and
     ``yielding_share`` how many of its own vehicles wait for them.
     ``approach``, ``turn``: for tables; turn as in :class:`~controller.intersection.Movement`.
+    ``is_pedestrian``: the flow is of persons, and all who wait step off when the walk begins
+    (:func:`people_on_foot`); a stop costs them nothing more than its delay.
     """
 
     name: str
@@ -74,6 +79,20 @@ class Stream:
     is_pedestrian: bool = False
     approach: str = ""
     turn: str = "through"
+
+
+def people_on_foot(at: int, site: Intersection, group: int, persons_per_h: float) -> Stream:
+    """Those who walk over what *group* (a position in *site*) lights; *at*: the site's position."""
+    name = site.groups[group].name
+    return Stream(
+        name=f"{site.name} {name}",
+        site=at,
+        groups=(name,),
+        flow_veh_per_h=persons_per_h,
+        saturation_veh_per_h=STEP_OFF_PER_H,
+        is_pedestrian=True,
+        turn="crossing",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,8 @@ from optimizer.profiles.model import LinkResult
 
 LEVELS_S = (("A", 10.0), ("B", 20.0), ("C", 35.0), ("D", 55.0), ("E", 80.0))
 """Level of service by control delay of signals (HCM 2010, exhibit 18-4)."""
+WALKING_LEVELS_S = (("A", 10.0), ("B", 20.0), ("C", 30.0), ("D", 40.0), ("E", 60.0))
+"""The same for people on foot, who are impatient from 30 s on (HCM 2000, exhibit 18-9)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +21,8 @@ class StreamPrediction:
     """What is expected of the stream at position *stream*.
 
     ``flow_veh_per_h`` is what reaches it: less than its demand below a bottleneck.
-    ``queue_veh``: how far back it stands at its longest in the mean cycle.
+    ``queue_veh``: how far back it stands at its longest in the mean cycle. Of people on foot,
+    flow and queue are persons.
     """
 
     stream: int
@@ -29,17 +32,24 @@ class StreamPrediction:
     delay_s: float
     stops_per_veh: float
     queue_veh: float
+    is_pedestrian: bool = False
 
     @property
     def level_of_service(self) -> str:
         """A to F; F as well for more demand than capacity."""
         if self.saturation > 1.0:
             return "F"
-        return next((letter for letter, most in LEVELS_S if self.delay_s <= most), "F")
+        levels = WALKING_LEVELS_S if self.is_pedestrian else LEVELS_S
+        return next((letter for letter, most in levels if self.delay_s <= most), "F")
+
+    @property
+    def delay_veh(self) -> float:
+        """Mean number of those who wait: hours of delay in an hour."""
+        return self.delay_s * self.flow_veh_per_h / 3600.0
 
 
-def prediction(stream: int, result: LinkResult) -> StreamPrediction:
-    """*result*, as it is told."""
+def prediction(network: PlanningNetwork, stream: int, result: LinkResult) -> StreamPrediction:
+    """*result* of the stream at position *stream* of *network*, as it is told."""
     flow = result.flow_veh_per_h
     return StreamPrediction(
         stream=stream,
@@ -49,6 +59,7 @@ def prediction(stream: int, result: LinkResult) -> StreamPrediction:
         delay_s=result.delay_s_per_veh,
         stops_per_veh=result.stops_per_h / flow if flow > 0.0 else 0.0,
         queue_veh=result.queue_veh,
+        is_pedestrian=network.streams[stream].is_pedestrian,
     )
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from controller.plan import PlanStage, TimingPlan
 from optimizer.planning.gaps import discharge_veh_per_h
 from optimizer.planning.network import PlanningNetwork, PlanningSite, Stream
-from optimizer.planning.sequences import Layout
+from optimizer.planning.sequences import ALWAYS, Layout
 from optimizer.profiles.network import (
     Feed,
     GiveWay,
@@ -123,6 +123,8 @@ def _link(
     groups = layouts[0].site.mask(stream.groups)
     place = {stage: k for k, stage in enumerate(layouts[0].stages)}
     greens = [_numbered(layout, groups, place) for layout in layouts]
+    if stream.is_pedestrian:
+        greens = [tuple(_as_lit(green, network) for green in own) for own in greens]
     feeds = tuple(
         Feed(
             link=link_of[feed.stream],
@@ -147,7 +149,21 @@ def _link(
         give_way=_give_way(network, stream, link_of),
         storage_veh=stream.storage_veh,
         delay_weight=stream.persons_per_veh,
-        stop_weight=stream.persons_per_veh,
+        stop_weight=0.0 if stream.is_pedestrian else stream.persons_per_veh,
+    )
+
+
+def _as_lit(green: GreenTimes, network: PlanningNetwork) -> GreenTimes:
+    """*green* without what drivers lose at its start and gain at its end.
+
+    People step off at once, and not any more when the walk has ended.
+    """
+    if green == ALWAYS:
+        return green
+    return replace(
+        green,
+        start_lag_s=green.start_lag_s - network.start_loss_s,
+        end_lag_s=green.end_lag_s - network.end_gain_s,
     )
 
 

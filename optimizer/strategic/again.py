@@ -47,7 +47,7 @@ def plan_again(
     plans = {at: plan for change in changes for at, plan in change.plans.items()}
     told = sorted(
         (
-            prediction(stream, result)
+            prediction(network, stream, result)
             for change in changes
             if change.expected is not None
             for stream, result in zip(change.streams, change.expected.links, strict=True)

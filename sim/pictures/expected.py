@@ -51,7 +51,8 @@ def _zone(
     setting = Setting(cycle_s=cycle_s, stage_start_s=tuple(starts), cycle_factors=tuple(factors))
     links = evaluate(model, setting).links
     return {
-        stream: prediction(stream, result) for stream, result in zip(streams, links, strict=True)
+        stream: prediction(network, stream, result)
+        for stream, result in zip(streams, links, strict=True)
     }
 
 

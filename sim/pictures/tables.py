@@ -64,9 +64,10 @@ def saturation_table(
     after: Mapping[int, StreamPrediction],
     before: Mapping[int, StreamPrediction],
 ) -> Table:
-    """Every stream with demand: flow, saturation, delay and its letter, queue and storage."""
+    """Every stream of vehicles: flow, saturation, delay and its letter, queue and storage."""
     rows, marked = [], set()
-    for k, (at, told) in enumerate(after.items()):
+    vehicles = [(at, told) for at, told in after.items() if not told.is_pedestrian]
+    for k, (at, told) in enumerate(vehicles):
         stream = network.streams[at]
         old = before.get(at)
         fits = f"{stream.storage_veh:.0f}" if isfinite(stream.storage_veh) else NONE
@@ -108,6 +109,33 @@ def saturation_table(
         ),
         rows=tuple(rows),
         marked=frozenset(marked),
+    )
+
+
+def walking_table(
+    network: PlanningNetwork,
+    after: Mapping[int, StreamPrediction],
+    before: Mapping[int, StreamPrediction],
+) -> Table:
+    """The waits of people on foot at every crossing that somebody is known to use."""
+    rows = []
+    for at, told in after.items():
+        if told.is_pedestrian:
+            old = before.get(at)
+            rows.append(
+                (
+                    network.streams[at].name,
+                    f"{told.flow_veh_per_h:.0f}",
+                    NONE if old is None else f"{old.delay_s:.0f}",
+                    old.level_of_service if old else "",
+                    f"{told.delay_s:.0f}",
+                    told.level_of_service,
+                )
+            )
+    return Table(
+        caption="Waits of people on foot, crossing by crossing",
+        head=("Crossing", "Persons/h", "Wait before, s", "LOS before", "Wait, s", "LOS"),
+        rows=tuple(rows),
     )
 
 

@@ -8,12 +8,18 @@ platoons spread less than the textbook says.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import inf
 
 from controller.intersection import bits
 from optimizer.links import Link
-from optimizer.planning.network import Feed, PlanningNetwork, PlanningSite, Stream
+from optimizer.planning.network import (
+    Feed,
+    PlanningNetwork,
+    PlanningSite,
+    Stream,
+    people_on_foot,
+)
 from sim.free_flow import FreeFlow
 from sim.network.links_between import links_between
 from sim.network.model import Junction, Network
@@ -78,6 +84,7 @@ class _Builder:
         self._network = network
         self._free = free
         self._streets = streets
+        self._demand = demand
         self._keys = [(s, g) for s, own in enumerate(groups) for g in range(len(own))]
         self._position = {key: at for at, key in enumerate(self._keys)}
         self._groups = groups
@@ -85,13 +92,24 @@ class _Builder:
         self._feeds = self._all_feeds(demand)
 
     def streams(self) -> tuple[Stream, ...]:
-        """Every lane group as a stream, site by site."""
+        """Every lane group as a stream, site by site, then the people on foot."""
         names: dict[str, int] = defaultdict(int)
         found = []
         for site, own in enumerate(self._groups):
             for at, group in enumerate(own):
                 found.append(self._stream(site, at, group, names))
-        return tuple(found)
+        return (*found, *self._walkers())
+
+    def _walkers(self) -> Iterator[Stream]:
+        """The people on foot at every crossing that somebody uses, after all vehicles."""
+        for site, junction in enumerate(self._network.junctions):
+            walks = {
+                crossing.group: flow
+                for crossing, flow in self._demand.walks.items()
+                if crossing.junction == junction.id
+            }
+            for group, flow in sorted(walks.items()):
+                yield people_on_foot(site, junction.intersection, group, flow)
 
     def _movement_shares(self) -> dict[Turn, dict[Key, float]]:
         """How the vehicles of every turn spread over lane groups."""
@@ -158,9 +176,19 @@ class _Builder:
             feeds=feeds,
             gives_way_to=yields_to,
             yielding_share=share,
+            persons_per_veh=self._persons_per_veh(group),
             approach=group.approach,
             turn=turn,
         )
+
+    def _persons_per_veh(self, group: LaneGroup) -> float:
+        if not group.flow_veh_per_h:
+            return 1.0
+        persons = (
+            flow * self._demand.persons_per_veh(movement.turn)
+            for movement, flow in zip(group.movements, group.flows_veh_per_h, strict=True)
+        )
+        return round(sum(persons) / group.flow_veh_per_h, 4)
 
     def _yielding(
         self, junction: Junction, site: int, group: LaneGroup

@@ -1,6 +1,7 @@
 """A UTDF file as a planner needs it: sites, streams, and who feeds whom.
 
-Volumes are taken as they are, without peak hour factor or growth. A movement without a lane of its
+Volumes are taken as they are, without peak hour factor or growth; PedCalls are the people on foot,
+one to a call. A movement without a lane of its
 own drives in that of its approach's through traffic. Who comes to an approach is split over its
 movements as the approach's volumes are: UTDF knows no routes.
 """
@@ -8,15 +9,21 @@ movements as the approach's volumes are: UTDF knows no routes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from optimizer.planning.network import Feed, PlanningNetwork, PlanningSite, Stream
+from optimizer.planning.network import (
+    Feed,
+    PlanningNetwork,
+    PlanningSite,
+    Stream,
+    people_on_foot,
+)
 from sim.errors import PlanFileError
 from sim.network.model import Finding
 from sim.plans.utdf import Utdf, UtdfNode
-from sim.plans.utdf_site import UtdfMovement, UtdfSite, site_of_node
+from sim.plans.utdf_site import UtdfMovement, UtdfSite, site_of_node, walk_name
 
 IDEAL_FLOW_VEH_PER_H = 1_900.0
 """Saturation flow of a lane where the file gives none (HCM)."""
@@ -99,7 +106,15 @@ class _Streams:
         for position, site in enumerate(self.sites):
             self.lanes += self._lane_groups(position, site)
         feeds = self._feeds()
-        return tuple(self._stream(k, each, feeds[k]) for k, each in enumerate(self.lanes))
+        vehicles = tuple(self._stream(k, each, feeds[k]) for k, each in enumerate(self.lanes))
+        return (*vehicles, *self._walkers())
+
+    def _walkers(self) -> Iterator[Stream]:
+        for at, made in enumerate(self.sites):
+            for phase in made.timing.phases:
+                if phase.walk_ms and phase.calls_per_h > 0.0:
+                    group = made.site.group_index(walk_name(phase))
+                    yield people_on_foot(at, made.site, group, phase.calls_per_h)
 
     def _lane_groups(self, position: int, site: UtdfSite) -> list[_Lanes]:
         by_approach: dict[str, list[UtdfMovement]] = defaultdict(list)

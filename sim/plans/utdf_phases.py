@@ -27,6 +27,8 @@ class UtdfPhase:
     walk_ms: int
     dont_walk_ms: int
     recall: int
+    calls_per_h: float = 0.0
+    """People on foot, as their calls."""
 
     @property
     def split_ms(self) -> int:
@@ -133,6 +135,7 @@ def _phase(utdf: Utdf, node: UtdfNode, records: Records, column: str, place: int
         walk_ms=time_ms("Walk"),
         dont_walk_ms=time_ms("DontWalk"),
         recall=time_ms("Recall") // 1000,
+        calls_per_h=time_ms("PedCalls") / 1000,
     )
 
 

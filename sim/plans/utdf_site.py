@@ -82,6 +82,11 @@ def site_name(utdf: Utdf, node: UtdfNode) -> str:
     return name if name and len(same) == 1 else str(node.id)
 
 
+def walk_name(phase: UtdfPhase) -> str:
+    """The signal group of the people who walk with *phase*."""
+    return f"walk {phase.number}"
+
+
 def site_of_node(utdf: Utdf, node: UtdfNode) -> UtdfSite:
     """The site of *node*.
 
@@ -166,7 +171,7 @@ def _intersection(
     groups = [_vehicle_group(each, timing) for each in movements]
     groups += [
         SignalGroup(
-            name=f"walk {phase.number}",
+            name=walk_name(phase),
             kind=GroupKind.PEDESTRIAN,
             min_green_ms=phase.walk_ms,
             ending_ms=phase.dont_walk_ms,

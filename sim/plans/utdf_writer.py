@@ -25,6 +25,7 @@ from sim.plans.utdf import EXTERNAL, SIGNAL
 from sim.plans.utdf_lanes import DIRECTIONS, Approach, Column, approaches
 
 Turns = Mapping[tuple[str, str, str], float]
+Walks = Mapping[tuple[str, int], float]
 """Flow (veh/h) by junction, edge that it comes from, edge that it goes to."""
 Row = list[object]
 
@@ -36,13 +37,17 @@ FIRST_GREEN = 3
 MAXIMUM_RECALL, MINIMUM_RECALL, NO_RECALL = 3, 1, 0
 
 
-def utdf_text(plan: NetworkPlan, network: Network, turns: Turns | None = None) -> str:
+def utdf_text(
+    plan: NetworkPlan, network: Network, turns: Turns | None = None, walks: Walks | None = None
+) -> str:
     """The file of *plan*, in metres and km/h; with *turns* also the volumes.
+
+    *walks*: by site and pedestrian group, people an hour, written as calls of its first phase.
 
     Raises :class:`~sim.errors.NetworkError` if *network* lacks a site of the plan, and
     :class:`~controller.violations.InvalidError` for a plan that breaks a rule of its site.
     """
-    writer = _Writer(plan, network, turns)
+    writer = _Writer(plan, network, turns, walks)
     return writer.text()
 
 
@@ -51,6 +56,7 @@ class _Writer:
     plan: NetworkPlan
     network: Network
     turns: Turns | None
+    walks: Walks | None
     junctions: list[Junction] = field(init=False)
     numbers: dict[str, int] = field(init=False)
     """Of signals by their names, of other nodes by ``node `` and theirs."""
@@ -237,6 +243,10 @@ class _Writer:
         rows: list[Row] = [["RECORDNAME", "INTID", *(f"D{k + 1}" for k in range(count))]]
         for junction, plan in zip(self.junctions, self.plan.plans, strict=True):
             values = _phase_values(junction.intersection, plan)
+            if self.walks is not None:
+                calls = _calls_per_h(junction.intersection, plan, self.walks)
+                for each, own in zip(values, calls, strict=True):
+                    each["PedCalls"] = f"{own:g}"
             rows += [
                 [record, self.numbers[junction.id], *(each[record] for each in values)]
                 for record in values[0]
@@ -283,6 +293,17 @@ def _control_type(plan: TimingPlan) -> int:
     if not any(entry.actuated or entry.skippable for entry in plan.stages):
         return 0
     return 1 if plan.offset_ms is None else 3
+
+
+def _calls_per_h(site: Intersection, plan: TimingPlan, walks: Walks) -> list[float]:
+    """People an hour by phase; those of a group that several phases light call the first."""
+    calls = [0.0] * len(plan.stages)
+    left = site.pedestrian_groups
+    for k, entry in enumerate(plan.stages):
+        own = left & site.mask_of_stage[entry.stage]
+        calls[k] = sum(walks.get((site.name, group), 0.0) for group in bits(own))
+        left &= ~own
+    return calls
 
 
 def _phase_values(site: Intersection, plan: TimingPlan) -> list[dict[str, object]]:

@@ -17,7 +17,7 @@ from sim.pictures.gallery import Picture, run_scene, timing_pictures, wave_pictu
 from sim.pictures.ring_barrier import RingBarrier, ring_barrier
 from sim.pictures.stages import Ground
 from sim.pictures.street_scenes import CYCLES_SHOWN, WINDOW_MAX_S, plan_panel
-from sim.pictures.tables import Table, saturation_table
+from sim.pictures.tables import Table, saturation_table, walking_table
 from sim.report import formatting
 from sim.report.render import environment
 from sim.report.writing import write_text
@@ -262,13 +262,17 @@ def _saturation_section(subject: PlanSubject) -> Section | None:
     if subject.planning is None or not after:
         return None
     short = tuple(shortcomings(subject.planning, list(after.values())))
-    note = "; ".join(short)
+    table = saturation_table(subject.planning, after, before)
+    pictures = [Picture(table=table, note="; ".join(short))]
+    walks = walking_table(subject.planning, after, before)
+    if walks.rows:
+        pictures.append(Picture(table=walks))
     return Section(
         id="saturation",
         title="Saturation and level of service",
         lead="Expected by the network model: the demand of the period against the plan. The "
         "letters are those of the Highway Capacity Manual for this delay, F above capacity.",
-        pictures=(Picture(table=saturation_table(subject.planning, after, before), note=note),),
+        pictures=tuple(pictures),
     )
 
 
@@ -299,14 +303,28 @@ def _figures(subject: PlanSubject) -> Iterator[Figure]:
             before=formatting.number(_stops_per_h(before), 0),
             after=formatting.number(_stops_per_h(after), 0),
         )
+    if any(each.is_pedestrian for each in after.values()):
+        yield Figure(
+            name="Wait on foot, expected",
+            unit="s each",
+            before=formatting.number(_walking_wait_s(before), 1),
+            after=formatting.number(_walking_wait_s(after), 1),
+        )
 
 
 def _delay_veh(told: Mapping[int, StreamPrediction]) -> float:
-    return sum(each.delay_s * each.flow_veh_per_h for each in told.values()) / 3600.0
+    return sum(each.delay_veh for each in told.values() if not each.is_pedestrian)
 
 
 def _stops_per_h(told: Mapping[int, StreamPrediction]) -> float:
-    return sum(each.stops_per_veh * each.flow_veh_per_h for each in told.values())
+    vehicles = (each for each in told.values() if not each.is_pedestrian)
+    return sum(each.stops_per_veh * each.flow_veh_per_h for each in vehicles)
+
+
+def _walking_wait_s(told: Mapping[int, StreamPrediction]) -> float:
+    people = [each for each in told.values() if each.is_pedestrian]
+    persons = sum(each.flow_veh_per_h for each in people)
+    return 3600.0 * sum(each.delay_veh for each in people) / persons if persons else 0.0
 
 
 def _cycles(plan: NetworkPlan) -> str:

@@ -31,6 +31,10 @@ def test_from_a_scenario_to_a_plan_that_passes_the_check(greenband, street, tmp_
     told = json.loads((tmp_path / "told.json").read_text())
     assert told["plan"]["plans"][0]["site"] == "market"
     assert len(told["streams"]) == 44
+    assert len(told["crossings"]) == 6
+    assert f"{told['walking_wait_s']:.0f} s of wait on foot" in done.stdout
+    assert "school ped W" in done.stdout
+    assert "6 crossings with people on foot" in done.stderr
     assert all(0.0 < each["saturation"] < 1.0 for each in told["streams"])
     checked = greenband("plan", "check", "plan.json")
     assert checked.returncode == 0, checked.stdout
@@ -41,12 +45,24 @@ def test_a_utdf_file_is_planned_for_and_gets_its_plan_back(inline, street, tmp_p
     assert inline("plan", "export", street, "--utdf", "today.csv", "--volumes").returncode == 0
     done = inline("plan", "today.csv", "--cycle", "80", "-o", "new.json", "--scale", "0.9")
     assert done.returncode == 0, done.stderr
-    assert "today.csv: 6 signals, 45 lane groups" in done.stderr
+    assert "today.csv: 6 signals, 45 lane groups, 3 crossings with people" in done.stderr
     plan = from_json((tmp_path / "new.json").read_text())
     assert {zone.cycle_s for zone in plan.zones} <= {80.0, 40.0}
     assert inline("plan", "export", "new.json", "--utdf", "new.csv").returncode == 0
     back = inline("plan", "diff", "new.json", "new.csv", "--net", "today.csv")
     assert "0 of 6 sites differ" in back.stderr
+
+
+def test_people_at_crossings_of_which_nothing_is_known(inline, street):
+    assert inline("plan", "export", street, "--utdf", "people.csv", "--volumes").returncode == 0
+    words = ("plan", "people.csv", "--cycle", "80", "-o", "walked.json", "--json", "-")
+    told = json.loads(inline(*words, "--walkers", "120").stdout)
+    counted = [each["persons_per_h"] for each in told["crossings"]]
+    # The scenario's people come along as calls; nobody walks with the other phases.
+    assert sum(160.0 <= persons <= 190.0 for persons in counted) == 3
+    assert counted.count(120.0) == len(counted) - 3 > 0
+    refused = inline(*words, "--occupancy", "bus=20")
+    assert "--occupancy goes with routes" in refused.stderr
 
 
 def test_a_plan_in_force_is_made_to_fit(inline, street, tmp_path):
@@ -74,6 +90,8 @@ def test_a_plan_in_force_is_made_to_fit(inline, street, tmp_path):
         (("--cycle", "120:60"), 2, "--cycle 120:60: give seconds such as 90"),
         (("--objective", "speed"), 2, "--objective speed: choose from delay, stops, index"),
         (("--scale", "0"), 2, "give a factor above 0"),
+        (("--occupancy", "bus=0"), 2, "--occupancy bus=0: give pairs such as bus=20"),
+        (("--walkers", "-1"), 2, "--walkers -1: give a number of 0 or more"),
         (("--begin", "9000", "--end", "9100"), 1, "no vehicle of its routes passes a signal"),
     ],
 )

@@ -8,7 +8,13 @@ from controller.intersection import GroupKind, Intersection, SignalGroup, Stage,
 from controller.plan import PlanStage, TimingPlan, check_plan, minimum_splits_ms
 from optimizer.planning.cycles import Search, best_cycle
 from optimizer.planning.maker import Keep, PlanningError, make_plan
-from optimizer.planning.network import Feed, PlanningNetwork, PlanningSite, Stream
+from optimizer.planning.network import (
+    Feed,
+    PlanningNetwork,
+    PlanningSite,
+    Stream,
+    people_on_foot,
+)
 from optimizer.planning.sequences import Layout, combinations_of, orders_of
 from optimizer.planning.time_left import TimeLeft
 from optimizer.planning.timing import SitePlan, signal_network
@@ -192,6 +198,44 @@ def test_a_plan_that_the_controllers_take_and_that_beats_the_present_one():
     assert made.predictions[3].delay_s < 0.6 * made.predictions[0].delay_s
     assert made.predictions[3].level_of_service == "A"
     assert make_plan(network, effort=QUICK).plan == made.plan
+
+
+def walked(network, persons_per_h):
+    """*network* with people on foot across every main road."""
+    walks = (
+        people_on_foot(at, each.site, 3, persons_per_h) for at, each in enumerate(network.sites)
+    )
+    return replace(network, streams=(*network.streams, *walks))
+
+
+@pytest.mark.parametrize("split_s", [40.0, 60.0])
+def test_people_on_foot_wait_for_the_walk_and_no_longer(split_s):
+    """Half the square of the red over the cycle, whatever drivers lose and gain."""
+    network = walked(street(1), 100.0)
+    model, streams = signal_network(network, {0: SitePlan(network.sites[0], ((0, 1, 2),))}, [0])
+    cycle_s = 120.0
+    setting = Setting(cycle_s=cycle_s, stage_start_s=((0.0, 90.0 - split_s, 100.0 - split_s),))
+    walk = evaluate(model, setting).links[streams.index(3)]
+    # Stage 3 starts with 5 s of change; the walk ends 16 s before the main road's green.
+    walk_s = (cycle_s - 100.0 + split_s) - 5.0
+    expected_s = (cycle_s - walk_s) ** 2 / (2 * cycle_s)
+    assert walk.delay_s_per_veh == pytest.approx(expected_s, rel=0.03)
+    assert model.links[streams.index(3)].stop_weight == 0.0
+    assert walk.random_delay_veh < 0.02 * walk.uniform_delay_veh
+
+
+def test_the_more_people_walk_the_shorter_they_wait():
+    alone, few, many = (
+        make_plan(walked(street(2), persons), cycles_s=(60.0, 80.0, 100.0), effort=QUICK)
+        for persons in (0.0, 10.0, 3000.0)
+    )
+    assert alone.walking_wait_s is None
+    assert few.delay_veh == pytest.approx(alone.delay_veh, rel=0.02)
+    assert few.walking_wait_s is not None
+    assert many.walking_wait_s is not None
+    assert many.walking_wait_s < 0.8 * few.walking_wait_s
+    assert many.delay_veh > few.delay_veh
+    assert [each.is_pedestrian for each in many.predictions] == [False] * 6 + [True] * 2
 
 
 def test_one_cycle_and_the_present_stages_if_so_wished():

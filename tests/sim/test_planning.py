@@ -14,7 +14,7 @@ from sim.controls import find_control
 from sim.controls.planned import plans_by_site
 from sim.errors import BenchError, ScenarioError
 from sim.network import derive_network
-from sim.planning.demand import Turn, counted, demand_of
+from sim.planning.demand import RouteUse, Turn, counted, demand_of
 from sim.planning.from_net import planning_network
 from sim.planning.lane_groups import lane_groups, movements_of
 from sim.plans.plan_json import to_json
@@ -43,7 +43,9 @@ def made(arterial):
 def test_turns_and_chains_are_those_of_the_routes(arterial):
     _, network, _, _ = arterial
     through = ("west-oak", "west-oak.pocket", "oak-station", "oak-station.pocket", "station-mill")
-    demand = counted([(through, 90.0), (through[:3], 10.0)], network, 0.0, 1800.0)
+    demand = counted(
+        [RouteUse(through, 90.0), RouteUse(through[:3], 10.0, 20.0)], network, 0.0, 1800.0
+    )
     first = Turn("oak", "west-oak.pocket", "oak-station")
     second = Turn("station", "oak-station.pocket", "station-mill")
     assert demand.turns == {first: 200.0, second: 180.0}

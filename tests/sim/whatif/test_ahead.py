@@ -11,7 +11,7 @@ from sim.arterial import build_arterial
 from sim.errors import BenchError, ScenarioError
 from sim.network import derive_network
 from sim.network.net_file import read_net
-from sim.planning.demand import counted, demand_of
+from sim.planning.demand import RouteUse, counted, demand_of
 from sim.planning.drawn_routes import drawn_routes
 from sim.run import RunSpec, run_once
 from sim.scenario import load_scenario
@@ -169,7 +169,7 @@ def test_drawn_vehicles_make_the_turns_of_the_demand(arterial, network, tmp_path
     assert text == drawn_routes(demand, net, 0.0, 3600.0 * hours, seed=5)
     assert text != drawn_routes(demand, net, 0.0, 3600.0 * hours, seed=6)
     trips = [
-        ((trip.get("from"), *trip.get("via", "").split(), trip.get("to")), 1.0)
+        RouteUse((trip.get("from"), *trip.get("via", "").split(), trip.get("to")), 1.0)
         for trip in ET.fromstring(text)
     ]
     drawn = counted(trips, network, 0.0, 3600.0 * hours)
