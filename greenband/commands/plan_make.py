@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,14 @@ from greenband.commands.plan_isolated import (
     require_alone,
     write_isolated,
 )
+from greenband.commands.plan_trials import (
+    TRIALS,
+    TrialWish,
+    best_in_sumo,
+    print_trials,
+    require_trials,
+    trials_document,
+)
 from greenband.counted_demand import COUNTS, COUNTS_COLUMNS, DETECTORS, NET
 from greenband.extras import require_sumo
 from greenband.failures import UsageError, guarded
@@ -49,6 +58,7 @@ if TYPE_CHECKING:
     from optimizer.planning.chain import Chain
     from optimizer.planning.maker import MadePlan
     from optimizer.planning.network import PlanningNetwork
+    from sim.planning.trials import Trial
 
 CYCLE_STEP_S = 10.0
 WAVE_STEP_S = 2.0
@@ -110,6 +120,7 @@ def make_command(
     routes: ROUTES = None,
     occupancy: OCCUPANCY = None,
     walkers: WALKERS = None,
+    trials: TRIALS = None,
     counts: COUNTS = None,
     counts_columns: COUNTS_COLUMNS = None,
     detectors: DETECTORS = None,
@@ -126,6 +137,8 @@ def make_command(
     # A plan that is there has its stages, and a network of its own.
     others = {"--isolated": isolated, "--arterial": arterial is not None}
     require_from_alone(present, others | {"--keep-stages": keep_stages})
+    elsewhere = {"--counts": bool(counts or net), "--walkers": bool(walkers), "--from": present}
+    require_trials(trials, network, {**others, **elsewhere})
     before = None if present is None else read_present(present)
     require_alone(isolated=isolated, whole=whole, along=arterial is not None, lead_lag=lead_lag)
     step_s = ISOLATED_STEP_S if isolated else CYCLE_STEP_S if arterial is None else WAVE_STEP_S
@@ -175,43 +188,100 @@ def make_command(
         )
         write_isolated(planning, alone, (output, json_to))
         return
+    wish = _Wish(network, cycles, objective, keep, name, (output, json_to), began_s)
     if chain is not None:
-        from optimizer.planning.arterial import ArterialOptions
-        from optimizer.planning.maker import Keep
-
-        options = ArterialOptions(
-            cycles_s=cycles,
-            objective=objective,
-            keep=Keep(keep),
-            ratio=balance,
-            name=name or "arterial",
-        )
-        found = make_along(planning, chain, options, with_others=whole)
-        found = replace(found, made=_called(found.made, network))
-        write_along(planning, found, perf_counter() - began_s, (output, json_to))
+        _along(planning, wish, chain, balance, with_others=whole)
         return
-    if before is None:
-        made = made_plan(planning, cycles, objective, keep, name or "network")
-    else:
+    if before is not None:
         made = made_again(planning, before, cycles, objective, name)
-    _write(_called(made, network), planning, perf_counter() - began_s, (output, json_to))
+        _write(made, planning, wish)
+        return
+    trial = None
+    if trials is not None:
+        place = (network, (begin, end), routes or [], convention)
+        trial = TrialWish(*place, scale=scale, objective=objective, runs=trials)
+    _together(planning, wish, trial)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What every kind of plan is asked for, and since when."""
+
+    network: str
+    cycles_s: tuple[float, ...] | None
+    objective: str
+    keep: str
+    name: str | None
+    targets: tuple[Path, str | None]
+    began_s: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return perf_counter() - self.began_s
+
+
+def _along(
+    planning: PlanningNetwork,
+    wish: _Wish,
+    chain: Chain,
+    balance: float | None,
+    *,
+    with_others: bool,
+) -> None:
+    from optimizer.planning.arterial import ArterialOptions
+    from optimizer.planning.maker import Keep
+
+    options = ArterialOptions(
+        cycles_s=wish.cycles_s,
+        objective=wish.objective,
+        keep=Keep(wish.keep),
+        ratio=balance,
+        name=wish.name or "arterial",
+    )
+    found = make_along(planning, chain, options, with_others=with_others)
+    found = replace(found, made=_called(found.made, wish.network))
+    write_along(planning, found, wish.seconds, wish.targets)
+
+
+def _together(planning: PlanningNetwork, wish: _Wish, trial: TrialWish | None) -> None:
+    make = partial(
+        made_plan,
+        planning,
+        objective=wish.objective,
+        keep=wish.keep,
+        name=wish.name or "network",
+    )
+    made, trials = make(wish.cycles_s), None
+    if trial is not None:
+        made, trials = best_in_sumo(made, trial, lambda cycle_s: make((cycle_s,)))
+    _write(made, planning, wish, trials)
 
 
 def _write(
-    made: MadePlan, planning: PlanningNetwork, seconds: float, targets: tuple[Path, str | None]
+    made: MadePlan,
+    planning: PlanningNetwork,
+    wish: _Wish,
+    trials: Sequence[Trial] | None = None,
 ) -> None:
     from sim.plans.plan_json import to_json
 
-    output, json_to = targets
+    output, json_to = wish.targets
+    made = _called(made, wish.network)
     write_text(output, to_json(made.plan))
     if json_to != STANDARD_OUTPUT:
         from greenband.plan_table import print_plan
 
-        print_plan(made, planning, seconds)
+        print_plan(made, planning, wish.seconds)
+        if trials:
+            print_trials(trials, made.plan)
     if json_to is not None:
         from greenband.plan_table import plan_document
 
-        print_json(plan_document(made, planning), json_to)
+        document = plan_document(made, planning)
+        if trials:
+            document["trials"] = trials_document(trials)
+        print_json(document, json_to)
     say(f"plan: {output}")
 
 
@@ -319,6 +389,7 @@ def _from_scenario(
 def made_plan(
     planning: PlanningNetwork,
     cycles_s: tuple[float, ...] | None,
+    *,
     objective: str,
     keep: str,
     name: str,

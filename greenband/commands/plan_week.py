@@ -114,7 +114,7 @@ def week_command(
     keep = "stages" if keep_stages else "nothing"
     for name in week.plans:
         planning = _planning(week, name)
-        made = made_plan(planning, cycles, objective, keep, f"plan {name}")
+        made = made_plan(planning, cycles, objective=objective, keep=keep, name=f"plan {name}")
         _write(made.plan, network, output / f"plan-{name}.json")
         say(f"plan {name}: {made.delay_veh:.1f} veh-h/h of delay expected")
     from sim.plans.week_json import to_json

@@ -1,6 +1,7 @@
 """``greenband plan SCENARIO``: from routes to a plan, a table, and one-line errors."""
 
 import json
+import re
 
 import pytest
 
@@ -9,6 +10,7 @@ from greenband.commands.plan_make import parse_cycles
 from greenband.failures import UsageError
 from sim.arterial import build_arterial
 from sim.plans.plan_json import from_json
+from tests.greenband.crossing import build_crossing
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,8 @@ def test_a_plan_in_force_is_made_to_fit(inline, street, tmp_path):
         (("--scale", "0"), 2, "give a factor above 0"),
         (("--occupancy", "bus=0"), 2, "--occupancy bus=0: give pairs such as bus=20"),
         (("--walkers", "-1"), 2, "--walkers -1: give a number of 0 or more"),
+        (("--trials", "0"), 2, "--trials 0: give a number of runs from 1 to 20"),
+        (("--trials", "2", "--walkers", "9"), 2, "in that scenario; leave out --walkers"),
         (("--begin", "9000", "--end", "9100"), 1, "no vehicle of its routes passes a signal"),
     ],
 )
@@ -114,6 +118,22 @@ def test_a_plan_that_is_none_is_refused_as_a_control(inline, street, tmp_path):
     assert "none.json: there is no such plan" in done.stderr
     with pytest.raises(InvalidError):
         from_json("{}")
+
+
+def test_the_best_plans_are_tried_in_sumo(inline, tmp_path):
+    corner = build_crossing(tmp_path / "corner")
+    words = ("plan", corner, "--cycle", "36:60:24", "--trials", "1")
+    done = inline(*words, "-o", "tried.json", "--json", "told.json")
+    assert done.returncode == 0, done.stderr
+    tried = int(re.search(r"of (\d) plans tried in SUMO, 1 run each", done.stdout)[1])
+    assert done.stdout.count("← taken") == 1
+    assert "plan 2, seed 9001: delay" in done.stderr
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert [each["seeds"] for each in told["trials"]] == [[9001]] * tried
+    taken = min(told["trials"], key=lambda each: each["delay_s"] + 20 * each["stops"])
+    assert told["plan"]["zones"][0]["cycle_s"] in taken["cycles_s"]
+    refused = inline("plan", "some.csv", "--trials", "2")
+    assert "tries plans made from a scenario's routes" in refused.stderr
 
 
 def test_cycles():
