@@ -52,11 +52,52 @@ class Layout:
 
         Whole seconds, so that whole seconds can be shifted, and at least :data:`STAGE_MIN_S`.
         """
-        changes = self.interstages_ms
         return tuple(
-            max(STAGE_MIN_S, ceil((split - changes[(k + 1) % len(changes)] + changes[k]) / 1000))
-            for k, split in enumerate(minimum_splits_ms(self.site, self.masks))
+            ceil((split_ms + longer_ms) / 1000)
+            for split_ms, longer_ms in zip(self._splits_ms, self._longer_ms, strict=True)
         )
+
+    @cached_property
+    def _longer_ms(self) -> tuple[int, ...]:
+        """By how much a stage with the change to it is longer than its split."""
+        changes = self.interstages_ms
+        return tuple(change - changes[(k + 1) % len(changes)] for k, change in enumerate(changes))
+
+    @cached_property
+    def _splits_ms(self) -> tuple[int, ...]:
+        """The shortest splits with which every stage is green when it is due.
+
+        The legal minimum of a stage sees the clearances of those next to it. A long one, of people
+        who cross a wide road, may last over several short stages: the last of them waits for it.
+        """
+        count = len(self.stages)
+        splits = [
+            max(split_ms, round(1000 * STAGE_MIN_S) - longer_ms)
+            for split_ms, longer_ms in zip(
+                minimum_splits_ms(self.site, self.masks), self._longer_ms, strict=True
+            )
+        ]
+        for starting in range(count):
+            for ago in range(3, count):
+                between = [(starting - back) % count for back in range(ago - 1, 0, -1)]
+                owed_ms = self._owed_ms((starting - ago) % count, between, starting)
+                short_ms = owed_ms - sum(splits[k] for k in between)
+                splits[between[-1]] += max(short_ms, 0)
+        return tuple(splits)
+
+    def _owed_ms(self, ended: int, between: Sequence[int], starting: int) -> int:
+        """From the green after stage *ended* until its groups let stage *starting* turn green."""
+        masks = self.masks
+        new = masks[starting] & ~masks[between[-1]]
+        lit = 0
+        for k in between:
+            lit |= masks[k]
+        owed = (
+            self.site.lead_ms(group, new) - lead_ms
+            for group, lead_ms in self._leads_ms[ended].items()
+            if not lit >> group & 1
+        )
+        return max(owed, default=0)
 
     def greens(self, groups: int) -> tuple[GreenTimes, ...]:
         """When all of *groups* are green; empty if that never is."""

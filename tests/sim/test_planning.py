@@ -1,14 +1,17 @@
 """Demand from routes, streams from networks, and plans whose lamps are those of the model."""
 
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 
 from controller.intersection import bits
 from controller.plan import check_plan
 from optimizer.planning.maker import make_plan
-from optimizer.planning.sequences import Layout
+from optimizer.planning.sequences import Layout, combinations_of, orders_of
+from optimizer.planning.timing import SLACK_S, SitePlan, positions_of, timing_plan
 from optimizer.profiles.improve import Effort
+from optimizer.profiles.network import Setting
 from sim.arterial import build_arterial
 from sim.controls import find_control
 from sim.controls.planned import plans_by_site
@@ -17,6 +20,7 @@ from sim.network import derive_network
 from sim.planning.demand import RouteUse, Turn, counted, demand_of
 from sim.planning.from_net import planning_network
 from sim.planning.lane_groups import lane_groups, movements_of
+from sim.plans.check import late_ms_of_stages
 from sim.plans.plan_json import to_json
 from sim.plans.shown import shown_cycle
 from sim.run import RunSpec, run_once
@@ -189,3 +193,24 @@ def test_a_junction_without_a_plan_runs_its_shipped_program(arterial, made, tmp_
     file.write_text(to_json(part))
     run = run_once(RunSpec(scenario=replace(scenario, end_s=200.0), control=str(file), seed=101))
     assert run.finished > 0
+
+
+def test_no_order_of_stages_is_late_at_its_minimum_times(arterial):
+    """Not even where a clearance on foot lasts over several short stages."""
+    _, _, _, planning = arterial
+    seen = 0
+    for planned in planning.sites[:4]:  # the others are like the first
+        present = positions_of(planned)
+        for stages in combinations_of(planned.site, present, keep_order=False):
+            for order in orders_of(planned.site, stages):
+                site_plan = SitePlan(planned, (order,))
+                # Without slack a controller that starts late stays late.
+                *minimums, last = site_plan.layouts()[0].minimums_s
+                starts = [0.0, *accumulate((*minimums, last + SLACK_S))]
+                setting = Setting(cycle_s=starts.pop(), stage_start_s=(tuple(starts),))
+                plan = timing_plan(site_plan, setting, 0, "shortest")
+                shown = shown_cycle(planned.site, plan)
+                # A stage without a time of its own costs the next one two ticks.
+                assert max(late_ms_of_stages(plan, planned.site, shown)) <= 2 * TICK_MS, order
+                seen += len(order) > 3
+    assert seen > 20
