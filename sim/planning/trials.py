@@ -88,8 +88,12 @@ def rivals(best: MadePlan, make: Callable[[float], MadePlan]) -> Iterator[MadePl
         if len(taken) > RIVALS_MAX or by_cycle[cycle_s] > most:
             return
         if all(abs(cycle_s - other) >= APART_S for other in taken):
-            taken.append(cycle_s)
-            yield make(cycle_s)
+            made = make(cycle_s)
+            # All signals may have taken half of it, which may be there already.
+            longest_s = max(zone.cycle_s for zone in made.plan.zones)
+            if longest_s == cycle_s or all(abs(longest_s - other) >= APART_S for other in taken):
+                yield made
+            taken += {cycle_s, longest_s}
 
 
 def tried(
