@@ -1,7 +1,7 @@
 """Control delay at a signal by the HCM, and what optimisers need of it: derivatives and pieces.
 
 Source: Highway Capacity Manual 2000, chapter 16 (equations 16-9 to 16-12 and appendix F); the
-same formulas are in HCM 2010, chapter 18 (18-20, 18-45, 18-46)::
+same formulas are in HCM 2010, chapter 18::
 
     d  = d1 + d2 + d3                       (progression factor 1: arrivals are even)
     d1 = 0.5 C (1 - g/C)^2 / (1 - min(1, X) g/C)
