@@ -19,15 +19,15 @@ help:  ## this list
 demo: $(VENV)/.demo-installed  ## compare controls on a real network, write out/report.html
 	$(BIN)/greenband demo
 
-# Side by side what takes its own time; one after the other what has to keep up with a clock.
-SIDE_BY_SIDE := $(addprefix tests/,benchmarks controller greenband optimizer sim)
-BY_THE_CLOCK := $(addprefix tests/,console edge firmware_bridge)
+# As many at once as there are cores of what takes its own time; two of what waits for a clock most
+# of the time; and the browser, which is in a hurry, alone.
+PYTEST := $(BIN)/python -m pytest --dist loadfile $(PYTEST_ARGS)
 
 test: $(VENV)/.dev-installed  ## every test, those with the real SUMO included
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS) $(SIDE_BY_SIDE)
-	@for each in $(BY_THE_CLOCK); do \
-	    echo $(BIN)/python -m pytest $(PYTEST_ARGS) $$each; \
-	    $(BIN)/python -m pytest $(PYTEST_ARGS) $$each || exit 1; done
+	$(PYTEST) -n auto --maxprocesses 4 \
+	    $(addprefix tests/,benchmarks controller greenband optimizer sim)
+	$(PYTEST) -n 2 $(addprefix tests/,edge firmware_bridge)
+	$(PYTEST) -n 0 tests/console
 
 lint: $(VENV)/.dev-installed  ## style, docstrings, and which room may import which
 	$(BIN)/ruff check .

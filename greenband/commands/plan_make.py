@@ -256,6 +256,11 @@ def _together(planning: PlanningNetwork, wish: _Wish, trial: TrialWish | None) -
     if trial is not None:
         made, trials = best_in_sumo(made, trial, lambda cycle_s: make((cycle_s,)))
     _write(made, planning, wish, trials)
+    if trial is None and any(each.saturation > 1.0 for each in made.predictions):
+        say(
+            "over capacity the model is least sure of itself: of a scenario's plans, --trials 2 "
+            "takes the one that does best in SUMO"
+        )
 
 
 def _write(
