@@ -136,6 +136,13 @@ def test_the_best_plans_are_tried_in_sumo(inline, tmp_path):
     assert "tries plans made from a scenario's routes" in refused.stderr
 
 
+def test_over_capacity_it_says_how_to_be_surer(inline, tmp_path):
+    corner = build_crossing(tmp_path / "corner")
+    done = inline("plan", corner, "--cycle", "60", "--scale", "3")
+    assert "over capacity" in done.stdout
+    assert "--trials 2 takes the one that does best in SUMO" in done.stderr
+
+
 def test_cycles():
     assert parse_cycles(None) is None
     assert parse_cycles("90") == (90.0,)
