@@ -26,6 +26,7 @@ from edge.cabinet_agent import CabinetAgent
 from edge.cabinet_rules import Rules
 from edge.config import Cabinet, EdgeConfig
 from edge.counting import MINUTE_MS, MinuteCounter
+from edge.ending import end
 from edge.errors import OrderRefusedError
 from edge.exchange import Exchange
 from edge.journal import Journal
@@ -272,9 +273,7 @@ class Daemon:
         counts = self._counter.turn(now.after(MINUTE_MS))  # the minute that is not over yet
         if counts is not None:
             self._journal.add(counts)
-        for task in self._hurrying:
-            task.cancel()
-        await asyncio.gather(*self._hurrying, return_exceptions=True)
+        await end(self._hurrying)
         await self._rounds.close()
         try:
             async with asyncio.timeout(WITHDRAW_S):

@@ -15,6 +15,7 @@ import structlog
 
 from edge.beat import Beat
 from edge.cabinet_agent import CabinetAgent
+from edge.ending import end
 
 SPREAD_S = 0.6
 """All turns begin within this part of the second; the rest is for the record and the report."""
@@ -74,10 +75,7 @@ class Rounds:
 
     async def close(self) -> None:
         """End every turn that is under way."""
-        tasks = [turn.task for turn in self._turning.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(turn.task for turn in self._turning.values())
 
     def _leave_out(self, agent: CabinetAgent, beat: Beat) -> None:
         self.skipped += 1

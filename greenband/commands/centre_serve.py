@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.ending import end
 from edge.errors import StoreError
 from greenband.failures import UnsafeError
 from greenband.terminal import print_json, say
@@ -90,8 +91,7 @@ async def _requests(config: CentreConfig, hub: Hub) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
 
 
 def _tell(address: str, folder: Path, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from controller.detection import SiteReadings
+from edge.ending import end
 from sim.detector_faults import DetectorFaults, FaultyDetectors
 from sim.detector_faults import FaultKind as DetectorFault
 from sim.hil.cabinets import VirtualCabinet
@@ -83,9 +84,7 @@ class Injector:
 
     async def close(self) -> None:
         """Nothing comes back any more."""
-        for task in self._coming_back:
-            task.cancel()
-        await asyncio.gather(*self._coming_back, return_exceptions=True)
+        await end(self._coming_back)
 
     async def _break(
         self, fault: Fault, junctions: Sequence[str], detectors: Mapping[str, int]

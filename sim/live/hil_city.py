@@ -15,6 +15,7 @@ from pathlib import Path
 
 from edge.centre.city import CityCentre, CityPlan
 from edge.corridors.values import Corridor, CorridorState, Wish
+from edge.ending import end
 from edge.errors import EdgeError
 from edge.settings import BrokerSettings
 from firmware_bridge.errors import BridgeError
@@ -118,8 +119,7 @@ async def hil_city(
             try:
                 yield city
             finally:
-                driving.cancel()
-                await asyncio.gather(driving, return_exceptions=True)
+                await end([driving])
     finally:
         street.abandon()
         await plant.close()
