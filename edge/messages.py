@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from controller.signals import Fault
@@ -128,10 +129,18 @@ def read_received(payload: bytes) -> tuple[int, int]:
     return boot, seq
 
 
+def _finite(text: str) -> float:
+    """A number; NaN and infinity, which Python reads and JSON does not know, are none."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text} is no number")
+    return number
+
+
 def read_object(payload: bytes) -> dict[str, Any]:
     """The object of our schema in *payload*; raises :class:`MessageError`."""
     try:
-        content = json.loads(payload)
+        content = json.loads(payload, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError):
         raise MessageError("it is not JSON") from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:

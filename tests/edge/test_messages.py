@@ -71,6 +71,13 @@ def taken(receiver, payload):
     return "early" if confirmation is None else "again"
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_is_no_number_is_not_taken_for_one(value):
+    with pytest.raises(MessageError, match="not JSON"):
+        messages.read_object(b'{"schema": 1, "queue": %s}' % value.encode())
+    assert messages.read_object(b'{"schema": 1, "queue": 1.5e3}')["queue"] == 1_500.0
+
+
 def test_the_receiver_takes_in_order_knows_repeats_and_waits_for_what_is_missing():
     receiver = LogReceiver()
     assert taken(receiver, log(21, after=(1, 20))) == "early", "it has nothing before it yet"
