@@ -80,7 +80,7 @@ class PriorityDesk:
         self._tell_unreachable(now, waiting, error)
 
     async def _pass_on(self, now: Instant, order: PriorityOrder, client: CabinetClient) -> None:
-        self._until_ms = now.mono_ms + order.ttl_ms + SHOWN_MS
+        self._until_ms = max(self._until_ms, now.mono_ms + order.ttl_ms + SHOWN_MS)
         try:
             await client.call_priority(**self._values(order))
         except RefusedError as error:

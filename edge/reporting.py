@@ -13,6 +13,7 @@ from edge.ladder import Rung
 from edge.loop import Tick
 from edge.metrics import Metrics
 from edge.orders import KINDS
+from firmware_bridge.codes import PriorityState
 
 if TYPE_CHECKING:
     from edge.daemon import Daemon
@@ -137,6 +138,7 @@ def _row(agent: CabinetAgent, now: Instant) -> dict[str, object]:
         "command": status.command.name.lower(),
         "stage": None if status.stage is None else agent.site.stages[status.stage].name,
         "green_ms": status.green_ms,
+        "next_stage": _next_stage(agent),
         "plan_no": status.plan_no,
         "faults": [bit.name.lower() for bit in status.faults if bit.name],
         "detection": round(agent.detection.working, 3),
@@ -149,6 +151,16 @@ def _row(agent: CabinetAgent, now: Instant) -> dict[str, object]:
     if agent.priority.calls:
         row["priority"] = {str(c.call): c.state.name.lower() for c in agent.priority.calls}
     return row
+
+
+def _next_stage(agent: CabinetAgent) -> str | None:
+    """The stage that was asked for last, by a priority call or by us."""
+    served = (call for call in agent.priority.calls if call.state is PriorityState.ACTIVATED)
+    call = next(served, None)
+    if call is not None:
+        return agent.site.stages[call.stage].name
+    target = agent.decision.target if agent.decision is not None else None
+    return None if target is None else agent.site.stages[target].name
 
 
 def _lamps(site: Intersection, shown: Outputs) -> str:

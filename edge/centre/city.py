@@ -7,27 +7,31 @@ back as a reply. Nothing counts as granted before its cabinet has said so.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import unquote
 
 import structlog
 
 from controller import plan_json
 from controller.clock import Instant
 from controller.plan import TimingPlan, check_plan
+from edge.centre.corridor_book import CorridorBook
+from edge.centre.desk_centre import DeskCentre
 from edge.centre.link import CentreLink, Heard
-from edge.centre.plan_book import IN_FORCE, REFUSED, PlanBook
+from edge.centre.plan_book import IN_FORCE, REFUSED, WAITING, PlanBook
 from edge.centre.record import CentreRecord
 from edge.centre.values import PlanRecord, SiteFacts, SiteLive, Vehicle
 from edge.centre.views import site_live, site_view
 from edge.corridors.desk import CorridorDesk
+from edge.corridors.errors import CorridorError
 from edge.corridors.streets import Streets
-from edge.corridors.values import Answer, CallAnswer, Corridor, Position, Preview, SiteView, Wish
+from edge.corridors.values import Answer, Call, CallAnswer, SiteView
+from edge.ending import end
 from edge.errors import EdgeError
 from edge.messages import MessageError
 from edge.settings import BrokerSettings
@@ -58,7 +62,7 @@ class CityPlan:
     note: str = ""
 
 
-class CityCentre:
+class CityCentre(DeskCentre):
     """What the console asks for, over the broker; an asynchronous context manager."""
 
     def __init__(
@@ -67,16 +71,17 @@ class CityCentre:
         ids: Callable[[], str],
         clock: Callable[[], Instant] | None = None,
     ) -> None:
+        intersections = {name: each.intersection for name, each in plan.sites.items()}
+        super().__init__(CorridorDesk(plan.streets, ids, intersections))
         self._plan = plan
         self._clock = clock or _now
         self._record = CentreRecord(plan.folder / "centre.db")
         self._plans = PlanBook(plan.folder / "plans.db")
+        self._book = CorridorBook(plan.folder / "corridors.db")
         heard = Heard(self._hear_status, self._hear_reply, self._hear_answer, self._lose)
         self.link = CentreLink(
             plan.broker, plan.orders_key, plan.edge_of, self._record, heard, name=plan.name
         )
-        intersections = {name: each.intersection for name, each in plan.sites.items()}
-        self._desk = CorridorDesk(plan.streets, ids, intersections)
         self._lanes = {
             name: tuple(lane.name for lane in layout_of(each.intersection).lanes)
             for name, each in plan.sites.items()
@@ -86,8 +91,8 @@ class CityCentre:
             self._desk.see(self._clock(), name, SiteView(reachable=False))
         self._heard_s: dict[str, float] = {}
         self._waiting: dict[tuple[str, int], asyncio.Future[Mapping[str, Any]]] = {}
-        self._change = asyncio.Event()
         self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._resume()
 
     async def __aenter__(self) -> Self:
         self._tasks = (
@@ -97,16 +102,29 @@ class CityCentre:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         self._record.close()
         self._plans.close()
+        self._book.close()
+
+    def _resume(self) -> None:
+        """Go on with the corridors that were under way when the last centre ended."""
+        for each in self._book.kept:
+            try:
+                self._desk.resume(
+                    self._clock(), each.id, each.wish, each.caller, each.opened_utc_ms
+                )
+            except CorridorError as error:
+                _log.warning("corridor not resumed", corridor=each.id, why=str(error))
+            else:
+                _log.info("corridor resumed", corridor=each.id, vehicle=each.wish.vehicle)
 
     # What is heard.
 
     def _hear_status(self, edge: str, status: Mapping[str, Any]) -> None:
-        utc_ms = int(status.get("utc_ms", 0))
+        utc_ms = status.get("utc_ms")
+        if not isinstance(utc_ms, int):
+            raise MessageError("a status without its time")
         now = self._clock()
         for name, row in status["cabinets"].items():
             facts = self._plan.sites.get(name)
@@ -116,18 +134,30 @@ class CityCentre:
             try:
                 plan = self._plans.in_force(name)
                 self._live[name] = site_live(site, self._lanes[name], utc_ms, row, plan)
-                self._desk.see(now, name, site_view(site, row))
+                view = site_view(site, row)
+                self._desk.see(now, name, view)
+                if view.reachable:
+                    self._hear_calls(now, name, row)
             except MessageError as error:
                 _log.warning("status", edge=edge, why=str(error))
                 continue
             self._heard_s[name] = time.monotonic()
         self._tell()
 
+    def _hear_calls(self, now: Instant, site: str, row: Mapping[str, Any]) -> None:
+        """What its cabinet does with its calls, once more: an answer is sent but once."""
+        calls = row.get("priority")
+        for number, state in calls.items() if isinstance(calls, dict) else ():
+            answer = _answer({"state": state})
+            if answer is not None and number.isdecimal() and number.isascii():
+                self._desk.hear(now, site, int(number), answer)
+
     def _hear_reply(self, edge: str, body: Mapping[str, Any]) -> None:
         site = body.get("site")
         if body.get("order") == "plan" and isinstance(site, str):
-            if "in_cabinet" in body:
-                self._settle_plan(site, int(body.get("sequence_no", -1)), body)
+            number = body.get("sequence_no")
+            if "in_cabinet" in body and isinstance(number, int):
+                self._settle_plan(site, number, body)
         elif body.get("accepted") is False:
             self._hear_refusal(edge, body)
 
@@ -146,7 +176,7 @@ class CityCentre:
             future.set_result(body)
             return
         for record in self._plans.of(site):  # the answer came later than anybody waited
-            if record.sequence_no == number:
+            if record.sequence_no == number and record.state == WAITING:
                 self._note_plan(record, body)
 
     def _note_plan(self, record: PlanRecord, body: Mapping[str, Any]) -> PlanRecord:
@@ -156,11 +186,17 @@ class CityCentre:
 
     def _hear_refusal(self, edge: str, body: Mapping[str, Any]) -> None:
         """An order that its edge refused: whoever waits for it must know."""
-        number = body.get("sequence_no")
-        _log.warning("order refused", edge=edge, reason=body.get("reason"))
+        number, reason = body.get("sequence_no"), str(body.get("reason", ""))
+        _log.warning("order refused", edge=edge, reason=reason)
+        site, _, kind = str(body.get("topic", "")).rpartition("/")
+        site = unquote(site.rpartition("/")[2])
+        if kind == "priority" and self._plan.edge_of.get(site) == edge:
+            why = f"{site} is not called: its edge {edge} refuses our orders ({reason})"
+            self._desk.hear_of(self._clock(), site, CallAnswer(Answer.UNREACHABLE, why))
+            self._tell()
         for (_, waiting_no), future in self._waiting.items():
             if waiting_no == number and not future.done():
-                future.set_result({"in_cabinet": False, "why": body.get("reason", "")})
+                future.set_result({"in_cabinet": False, "why": reason})
 
     def _lose(self, edge: str) -> None:
         """An edge has gone, or the broker: of its sites nothing is known any more."""
@@ -179,15 +215,22 @@ class CityCentre:
             for name, heard_s in self._heard_s.items():
                 if heard_s < silent_s and self._live[name].reachable:
                     self._make_silent(name, f"nothing heard for {SILENT_S:g} s")
+                self._tell()
             try:
                 self._turn()
             except Exception:  # a corridor that goes wrong must not end those of others
                 _log.exception("the corridors could not be pursued")
             await asyncio.sleep(TURN_S)
 
+    def _instant(self) -> Instant:
+        return self._clock()
+
     def _turn(self) -> None:
-        now = self._clock()
-        for call in self._desk.turn(now):
+        super()._turn()
+        self._book.keep(self._desk.corridors.values())
+
+    def _carry(self, now: Instant, calls: tuple[Call, ...]) -> None:
+        for call in calls:
             content = {
                 "call": call.number,
                 "level": call.level,
@@ -199,10 +242,6 @@ class CityCentre:
             except EdgeError as error:
                 said = CallAnswer(Answer.UNREACHABLE, str(error))
                 self._desk.hear(now, call.site, call.number, said)
-
-    def _tell(self) -> None:
-        self._change.set()
-        self._change = asyncio.Event()
 
     # What the console asks for: see greenband.console.centre.Centre.
 
@@ -238,51 +277,6 @@ class CityCentre:
         """Those that corridors may be opened for."""
         return self._plan.vehicles
 
-    @property
-    def corridors(self) -> Mapping[str, Corridor]:
-        """All corridors."""
-        return self._desk.corridors
-
-    def now_utc_ms(self) -> int:
-        """The time of the centre's computer."""
-        return self._clock().utc_ms
-
-    async def changed(self) -> None:
-        """Return when something has changed; after a second at the latest."""
-        change = self._change
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                await change.wait()
-
-    async def preview(self, wish: Wish) -> Preview:
-        """What a corridor would be."""
-        return self._desk.preview(self._clock(), wish)
-
-    async def open(self, wish: Wish, caller: str, route: tuple[str, ...] | None = None) -> Corridor:
-        """Open a corridor; every junction is asked at once."""
-        return self._pursued(self._desk.open(self._clock(), wish, caller, route))
-
-    async def report(self, corridor: str, position: Position) -> Corridor:
-        """The vehicle is there."""
-        return self._pursued(self._desk.report(self._clock(), corridor, position))
-
-    async def reroute(self, corridor: str, way: tuple[str, ...] | str) -> Corridor:
-        """It goes another way."""
-        return self._pursued(self._desk.reroute(self._clock(), corridor, way))
-
-    async def cancel(self, corridor: str, why: str) -> Corridor:
-        """Give all junctions back."""
-        return self._pursued(self._desk.cancel(self._clock(), corridor, why))
-
-    async def end(self, corridor: str) -> Corridor:
-        """The vehicle has arrived."""
-        return self._pursued(self._desk.end(self._clock(), corridor))
-
-    def _pursued(self, corridor: Corridor) -> Corridor:
-        self._turn()
-        self._tell()
-        return corridor
-
     async def plans(self, site: str) -> tuple[PlanRecord, ...]:
         """The plans that were sent to *site*, the newest first."""
         return self._plans.of(site)
@@ -308,19 +302,10 @@ class CityCentre:
         self._tell()
         return self._note_plan(record, said)
 
-    async def roll_back(self, site: str, sequence_no: int, by: str, why: str) -> PlanRecord:
-        """Send an earlier plan once more, under a new number."""
-        for each in self._plans.of(site):
-            if each.sequence_no == sequence_no:
-                return await self.push_plan(each.plan, by, why or f"back to number {sequence_no}")
-        raise EdgeError(f"{site} never had a plan with number {sequence_no}: see its plans.")
-
 
 def _answer(body: Mapping[str, Any]) -> CallAnswer | None:
     """What a cabinet said to a call; None for a word that means nothing to the desk."""
     word = str(body.get("state")).replace("_", " ")
-    if word == "stale":  # it fell silent from the cabinet's side: as over as completed
-        word = Answer.COMPLETED.value
     try:
         return CallAnswer(Answer(word), str(body.get("why", "")))
     except ValueError:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +23,14 @@ from edge.back_off import BackOff
 from edge.centre.record import CentreRecord
 from edge.errors import EdgeError
 from edge.message_limit import limit_incoming
-from edge.messages import MessageError
+from edge.messages import LogMessage, MessageError
 from edge.orders import Claim, sign
 from edge.settings import BrokerSettings
 from edge.topics import ROOT, Topics
 
 TIMEOUT_S = 5.0
 ORDERS_WAITING_MAX = 10_000
+HEARD_LAST_MAX = 1_000
 VALID_BEFORE_MS = 5_000
 """An edge whose clock is behind ours by less takes an order at once."""
 _log = structlog.get_logger("edge.centre")
@@ -73,6 +75,8 @@ class CentreLink:
         self._name = name
         self._outgoing: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue(ORDERS_WAITING_MAX)
         self._last_no = 0
+        self._heard_last: deque[tuple[str, int, int]] = deque(maxlen=HEARD_LAST_MAX)
+        """Replies; those that came before they could be stored come once more."""
         self.connected = False
 
     def order(
@@ -166,14 +170,26 @@ class CentreLink:
             except MessageError as error:
                 _log.warning("a message that can't be read", topic=str(message.topic), why=error)
                 continue
+            except Exception:  # what one edge says must not end the line to all others
+                _log.exception("a message that could not be taken", topic=str(message.topic))
+                continue
             if confirmation is not None:
                 await client.publish(Topics(edge).received, confirmation, qos=1)
+
+    def _hear_reply(self, edge: str, message: LogMessage) -> None:
+        """Hand on a reply, once; who waits for it does not wait for all that it follows on."""
+        place = edge, message.boot, message.seq
+        if message.kind == "reply" and place not in self._heard_last:
+            self._heard_last.append(place)
+            self._heard.reply(edge, message.body)
 
     def _take(self, edge: str, leaf: str, payload: bytes) -> bytes | None:
         if leaf == "log":
             new, confirmation = self._record.take(edge, payload)
-            if new is not None and new.kind == "reply":
-                self._heard.reply(edge, new.body)
+            if new is not None:
+                self._hear_reply(edge, new)
+            elif confirmation is None:  # too early to be stored, not to be heard
+                self._hear_reply(edge, messages.read_log_message(payload))
             return confirmation
         content = messages.read_object(payload)
         if leaf == "status" and isinstance(content.get("cabinets"), dict):

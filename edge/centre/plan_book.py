@@ -32,6 +32,8 @@ class PlanBook:
             self._db.executescript(TABLE)
         except sqlite3.Error as error:
             raise StoreError(f"{path} can't be opened: {error}") from None
+        self._in_force: dict[str, str] = {}
+        """By site, as every status asks for it."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -43,8 +45,10 @@ class PlanBook:
 
     def in_force(self, site: str) -> str:
         """Name of the plan that *site* falls back to; empty if it never had one from here."""
-        names = (each.plan.name for each in self._rows(site) if each.state == IN_FORCE)
-        return next(names, "")
+        if site not in self._in_force:
+            names = (each.plan.name for each in self._rows(site) if each.state == IN_FORCE)
+            self._in_force[site] = next(names, "")
+        return self._in_force[site]
 
     def next_number(self, site: str, least: int) -> int:
         """A number above all that *site* has had."""
@@ -70,6 +74,7 @@ class PlanBook:
     def answered(self, record: PlanRecord, state: str, why: str = "") -> PlanRecord:
         """The site has taken the plan, or refused it and said *why*."""
         place = (record.site, record.sequence_no)
+        self._in_force.pop(record.site, None)
         if state == IN_FORCE:
             self._db.execute(
                 "UPDATE sent_plans SET state = ? WHERE site = ? AND state = ?",

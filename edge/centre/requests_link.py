@@ -27,6 +27,7 @@ from edge.settings import BrokerSettings
 from edge.topics import ROOT
 
 REQUESTS = f"{ROOT}/corridors/+/requests"
+UNSAVED = ("preview", "position")
 REFUSALS_BURST, REFUSALS_PER_S = 20, 0.5
 """So many refusals of an agency are told at once, and in the long run."""
 _log = structlog.get_logger("edge.centre")
@@ -66,8 +67,8 @@ class RequestHandler:
 class RequestLink:
     """The requests of *agencies* at one broker; :meth:`run` until cancelled.
 
-    *numbers* are loaded, and saved before a corridor is opened. Those of other verbs need not
-    survive a power cut: the corridors that they speak of do not either.
+    *numbers* are loaded, and saved before anything is done with a corridor, as it may outlive a
+    power cut. Those of previews and positions are not: what a position says is old in a second.
     """
 
     def __init__(
@@ -143,7 +144,7 @@ class RequestLink:
             )
 
     async def _carried_out(self, request: Request) -> Mapping[str, object]:
-        if request.verb == "open":
+        if request.verb not in UNSAVED:
             self._save()
         try:
             return await self._handler.carry_out(request)
@@ -178,7 +179,7 @@ class RequestLink:
         return sign_answer({**head, **said}, self._agencies[agency].keys[0])
 
     def _save(self) -> None:
-        """A corridor is opened even where the number can't be kept."""
+        """It is carried out even where its number can't be kept."""
         try:
             self._numbers.save()
         except OSError as error:

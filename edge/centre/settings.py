@@ -47,6 +47,13 @@ class SiteSettings(TableWithFiles):
             raise ValueError("write the place on the map in metres, such as [120.0, 80.5]")
         return tuple(map(float, numbers))
 
+    @field_validator("name")
+    @classmethod
+    def _fits_an_address(cls, value: str) -> str:
+        if "/" in value:
+            raise ValueError('leave out "/": the name is a part of addresses')
+        return value
+
     @field_validator("edge")
     @classmethod
     def _is_free(cls, value: str) -> str:

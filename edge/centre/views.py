@@ -23,6 +23,7 @@ def site_live(
     site: Intersection, lanes: Sequence[str], utc_ms: int, row: Mapping[str, Any], plan: str
 ) -> SiteLive:
     """*row* of a status as it is shown; raises :class:`MessageError` if it is not what it says."""
+    _require_object(site, row)
     try:
         return SiteLive(
             site=site.name,
@@ -48,11 +49,15 @@ def site_live(
 
 def site_view(site: Intersection, row: Mapping[str, Any]) -> SiteView:
     """*row* as the corridor desk takes it; raises :class:`MessageError`."""
+    _require_object(site, row)
     try:
         queue, coming, _ = zip(*row.get("lanes") or [(0.0, 0.0, 0.0)], strict=True)
         return SiteView(
             stage=_stage(site, row),
             green_ms=int(row.get("green_ms", 0)),
+            next_stage=None if row.get("next_stage") is None else str(row["next_stage"]),
+            green=_mask(row, Aspect.GREEN),
+            ending=_mask(row, Aspect.ENDING),
             queue_veh=tuple(float(each) for each in queue) if row.get("lanes") else (),
             coming_veh=tuple(float(each) for each in coming) if row.get("lanes") else (),
             reachable=_reachable(row),
@@ -63,6 +68,11 @@ def site_view(site: Intersection, row: Mapping[str, Any]) -> SiteView:
         raise MessageError(f"the status of {site.name} can't be read: {error}") from None
 
 
+def _require_object(site: Intersection, row: object) -> None:
+    if not isinstance(row, Mapping):
+        raise MessageError(f"the status of {site.name} can't be read: it is no object")
+
+
 def _reachable(row: Mapping[str, Any]) -> bool:
     silent_ms = row.get("silent_ms")
     return silent_ms is not None and silent_ms < SILENT_MS
@@ -71,6 +81,14 @@ def _reachable(row: Mapping[str, Any]) -> bool:
 def _stage(site: Intersection, row: Mapping[str, Any]) -> str | None:
     stage = row.get("stage")
     return stage if stage in site.mask_of_stage else None
+
+
+def _mask(row: Mapping[str, Any], aspect: Aspect) -> int | None:
+    """The groups whose lamps show *aspect*."""
+    lamps = row.get("lamps")
+    if lamps is None:
+        return None
+    return sum(1 << i for i, letter in enumerate(lamps) if letter == aspect.value[0])
 
 
 def _command(row: Mapping[str, Any]) -> str:

@@ -14,9 +14,9 @@ from dataclasses import replace
 from controller.clock import Instant
 from controller.intersection import Intersection
 from edge.corridors import sentences
-from edge.corridors.arbitration import Claim, first_of, why_waits
 from edge.corridors.call_book import CallBook
 from edge.corridors.errors import CorridorError
+from edge.corridors.granting import Grants
 from edge.corridors.journey import Journey
 from edge.corridors.previews import Previews, Surroundings, check_wish, sketch
 from edge.corridors.progress import Fix
@@ -29,7 +29,6 @@ from edge.corridors.values import (
     CallAnswer,
     Corridor,
     CorridorState,
-    PassageState,
     Position,
     Preview,
     SiteView,
@@ -37,8 +36,6 @@ from edge.corridors.values import (
 )
 from edge.corridors.way import Way
 from optimizer.corridor.windows import DEFAULTS, WindowSettings
-
-Pairs = Mapping[str, list[tuple[Journey, Stop]]]
 
 KEPT_MS = 3_600_000
 """So long a corridor can be looked up after it is over."""
@@ -73,8 +70,11 @@ class CorridorDesk:
         self._shown: dict[str, Corridor] = {}
         self._previews = Previews()
         self._book = CallBook()
+        self._grants = Grants(self._sites, self._views, self._book)
         self._opened = 0
         self._now = Instant(0, 0)
+        self.changes = 0
+        """How often something changed that a dispatcher has to see."""
 
     @property
     def corridors(self) -> Mapping[str, Corridor]:
@@ -122,9 +122,29 @@ class CorridorDesk:
         """
         now = self._at(now)
         way = self._way_for(wish, route)
+        name = next(name for name in iter(self._ids, None) if name not in self._journeys)
+        return self._begin(now, Journey(now, name, self._next_no(), wish, caller, way))
+
+    def resume(
+        self, now: Instant, corridor: str, wish: Wish, caller: str, opened_utc_ms: int
+    ) -> Corridor:
+        """Go on with a *corridor* that was opened before a restart, on the route of its *wish*.
+
+        It is pending; nothing is held before its vehicle has said where it is now. Its maximum
+        duration goes on from when it was opened. Raises as :meth:`preview`.
+        """
+        now = self._at(now)
+        way = self._way_for(wish, None)
+        opened = Instant(now.mono_ms - max(0, now.utc_ms - opened_utc_ms), opened_utc_ms)
+        journey = Journey(opened, corridor, self._next_no(), wish, caller, way, resumed=True)
+        return self._begin(now, journey)
+
+    def _next_no(self) -> int:
         self._opened += 1
-        journey = Journey(now, self._ids(), self._opened, wish, caller, way)
-        journey.plan_stops(way.lines, self._views, self._sites)
+        return self._opened
+
+    def _begin(self, now: Instant, journey: Journey) -> Corridor:
+        journey.plan_stops(journey.progress.way.lines, self._views, self._sites)
         journey.put_questions(now, self._book)
         journey.look_ahead(now, self._views, self._sites, self._settings)
         self._journeys[journey.name] = journey
@@ -161,8 +181,7 @@ class CorridorDesk:
         """
         now = self._at(now)
         journey = self._under_way(corridor)
-        progress = journey.progress
-        here, at_m = progress.place
+        here, at_m = journey.place
         if isinstance(route_or_destination, str):
             route = quickest_route(self._streets, here, route_or_destination)
         else:
@@ -192,21 +211,31 @@ class CorridorDesk:
 
     def see(self, now: Instant, site: str, view: SiteView) -> None:
         """What *site* shows now; sites that no street leads over are ignored."""
-        self._at(now)
+        now = self._at(now)
         if site in self._sites:
             self._views[site] = view
+            self._sites[site].look(now.mono_ms, view)
 
     def hear(self, now: Instant, site: str, number: int, answer: CallAnswer) -> None:
         """What the cabinet of *site* says to call *number*; of unknown calls nothing is kept."""
         now = self._at(now)
         for journey in self._journeys.values():
+            if not journey.is_under_way:
+                continue
             for stop in journey.stops:
-                ours = number in {stop.call_no, stop.question_no}
-                if ours and stop.site == site and journey.is_under_way:
+                if stop.site == site and number in {stop.call_no, stop.question_no}:
                     stop.hear(now, self._book, number, answer)
                     journey.advance(now, self._book, self._views)
                     self._show(now, journey)
                     return
+
+    def hear_of(self, now: Instant, site: str, answer: CallAnswer) -> None:
+        """What is said of all calls to *site*, such as that its edge obeys none of them."""
+        for journey in self._living():
+            for stop in journey.stops:
+                number = stop.call_no if stop.call_no is not None else stop.question_no
+                if stop.site == site and number is not None:
+                    self.hear(now, site, number, answer)
 
     def turn(self, now: Instant) -> tuple[Call, ...]:
         """Plan anew, and give the calls to make, keep up and end now.
@@ -227,56 +256,11 @@ class CorridorDesk:
                 wanting[stop.site].append((journey, stop))
             for stop in journey.wants_soon(now):
                 soon[stop.site].append((journey, stop))
-        self._grant(now, wanting, soon)
+        self._grants.give(now, living, wanting, soon)
         for journey in living:
             self._show(now, journey)
         self._forget(now)
         return self._book.due(now.mono_ms)
-
-    def _grant(self, now: Instant, wanting: Pairs, soon: Pairs) -> None:
-        """Make and keep up the calls that are wanted and come first, let go of all others."""
-        granted = set()
-        for site, pairs in wanting.items():
-            claims = {id(stop): _claim(now, journey, stop) for journey, stop in pairs}
-            winner = self._winner(now, site, list(claims.values()), soon.get(site, []))
-            for _, stop in pairs:
-                claim = claims[id(stop)]
-                if stop.call_no is None and winner.stage in stop.line.turn.stages:
-                    stop.stage = winner.stage
-                if stop.stage == winner.stage:
-                    granted.add(id(stop))
-                else:
-                    wait_s = max(0.0, winner.there_ms - now.mono_ms) / 1_000.0
-                    wait_s += self._sites[site].change_s(self._views.get(site), stop.stage)
-                    why = why_waits(claim, winner, site, wait_s)
-                    stop.let_go(now, self._book, PassageState.QUEUED, why)
-        wanted = {id(stop) for pairs in wanting.values() for _, stop in pairs}
-        for journey in self._living():
-            for stop in journey.stops:
-                queued = stop.state is PassageState.QUEUED
-                if id(stop) not in wanted and (stop.call_no is not None or queued):
-                    stop.let_go(now, self._book, PassageState.GRANTED, "")
-        for journey, stop in (pair for pairs in wanting.values() for pair in pairs):
-            if id(stop) in granted and stop.call_no is None:
-                stop.call(now, self._book, journey.name, journey.wish.level)
-
-    def _winner(
-        self, now: Instant, site: str, claims: list[Claim], soon: list[tuple[Journey, Stop]]
-    ) -> Claim:
-        """Whose way is opened at *site*: the first of *claims*, unless it would be cut short.
-
-        Who comes before it, and needs the junction before it is through, has it from now on.
-        """
-        first = first_of(claims)
-        for journey, stop in soon:
-            claim = _claim(now, journey, stop)
-            if stop.window is None or claim.stage == first.stage:
-                continue
-            change_s = self._sites[site].change_s(None, stop.stage)
-            needs_ms = now.mono_ms + round((stop.window.green_from_s - change_s) * 1_000)
-            if needs_ms < first.there_ms and first_of((first, claim)) is claim:
-                first = claim
-        return first
 
     def _finish(self, now: Instant, corridor: str, final: CorridorState, note: str) -> Corridor:
         now = self._at(now)
@@ -307,7 +291,7 @@ class CorridorDesk:
             destination = journey.progress.way.route[-1]
             route = quickest_route(self._streets, position.street, destination)
         except CorridorError:
-            journey.lose_way(now, self._book)
+            journey.lose_way(now, self._book, position)
             journey.note = sentences.off_the_map(journey.wish.vehicle)
             return
         self._take_way(now, journey, route, position.at_m)
@@ -357,7 +341,10 @@ class CorridorDesk:
         return [each for each in self._journeys.values() if not each.state.is_over]
 
     def _show(self, now: Instant, journey: Journey) -> Corridor:
+        before = self._shown.get(journey.name)
         shown = self._shown[journey.name] = journey.corridor(now)
+        if before is None or _news(shown) != _news(before):
+            self.changes += 1
         return shown
 
     def _forget(self, now: Instant) -> None:
@@ -365,7 +352,6 @@ class CorridorDesk:
         old = [each for each in over if now.mono_ms - (each.over_ms or 0) > KEPT_MS]
         surplus = over[: max(0, len(over) - KEPT_MAX)]
         for journey in {id(each): each for each in (*old, *surplus)}.values():
-            self._shown[journey.name] = journey.corridor(now)
             del self._journeys[journey.name], self._shown[journey.name]
 
     def _at(self, now: Instant) -> Instant:
@@ -376,15 +362,7 @@ class CorridorDesk:
         return now
 
 
-def _claim(now: Instant, journey: Journey, stop: Stop) -> Claim:
-    eta_s = stop.window.eta_s if stop.window is not None else 0.0
-    return Claim(
-        corridor=journey.name,
-        vehicle=journey.wish.vehicle,
-        level=journey.wish.level,
-        role=journey.wish.role,
-        there_ms=now.mono_ms + round(eta_s * 1_000),
-        opened_no=journey.opened_no,
-        stage=stop.stage,
-        served=stop.call_no is not None,
-    )
+def _news(shown: Corridor) -> tuple[object, ...]:
+    """What of a corridor is worth telling at once; times move on all the time."""
+    passages = [(each.state, each.why, each.stage, each.back_utc_ms) for each in shown.passages]
+    return shown.state, shown.note, shown.route, passages

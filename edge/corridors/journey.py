@@ -15,6 +15,7 @@ from edge.corridors.values import (
     CorridorState,
     Passage,
     PassageState,
+    Position,
     SiteView,
     Wish,
 )
@@ -36,10 +37,21 @@ _HAS_ANSWER = frozenset({PassageState.GRANTED, PassageState.HELD, PassageState.Q
 
 
 class Journey:
-    """A corridor under way; *opened_no* counts all corridors of the desk."""
+    """A corridor under way; *opened_no* counts all corridors of the desk.
+
+    *resumed*: it was opened by a centre that has started anew since.
+    """
 
     def __init__(
-        self, now: Instant, name: str, opened_no: int, wish: Wish, caller: str, way: Way
+        self,
+        now: Instant,
+        name: str,
+        opened_no: int,
+        wish: Wish,
+        caller: str,
+        way: Way,
+        *,
+        resumed: bool = False,
     ) -> None:
         self.name = name
         self.opened_no = opened_no
@@ -49,11 +61,13 @@ class Journey:
         self.stops: list[Stop] = []
         self.note = ""
         self._caller = caller
+        self._resumed = resumed
         self._opened = now
         self._until_ms = now.mono_ms + round(wish.max_duration_s * 1_000)
         self._final = CorridorState.CLOSED
         self._past: list[Stop] = []
-        self._off = False
+        self._off: Position | None = None
+        """Where it is, while no way to its destination is known from there."""
         self._eta_s: float | None = None
         self.progress = Progress(way, now.mono_ms)
 
@@ -86,7 +100,7 @@ class Journey:
     ) -> None:
         """Go on along *way*; what is no longer on it is released at once."""
         self.progress.follow(way, at_m)
-        self._off = False
+        self._off = None
         left = self.stops
         self.plan_stops(way.lines, views, sites)
         for stop in left:
@@ -100,11 +114,18 @@ class Journey:
 
     def stay_on_way(self) -> None:
         """The vehicle is on its way (again)."""
-        self._off = False
+        self._off = None
 
-    def lose_way(self, now: Instant, book: CallBook) -> None:
-        """The vehicle is where no way to its destination is known: hold nothing until it is."""
-        self._off = True
+    @property
+    def place(self) -> tuple[str, float]:
+        """Its street, and how far along it; on its way or off it."""
+        if self._off is not None:
+            return self._off.street, self._off.at_m
+        return self.progress.place
+
+    def lose_way(self, now: Instant, book: CallBook, position: Position) -> None:
+        """No way to its destination is known from *position*: hold nothing until one is."""
+        self._off = position
         self._release_all(now, book, PassageState.PLANNED, "")
 
     def finish(self, now: Instant, book: CallBook, final: CorridorState, note: str) -> None:
@@ -148,10 +169,10 @@ class Journey:
         if now.mono_ms >= self._until_ms:
             minutes = self.wish.max_duration_s / 60.0
             self.finish(now, book, CorridorState.EXPIRED, sentences.expired(minutes))
-        elif self._off:
+        elif self._off is not None:
             self.note = sentences.off_the_map(self.wish.vehicle)
         elif self.progress.position is None:
-            self.note = sentences.no_position(self.wish.vehicle)
+            self.note = sentences.no_position(self.wish.vehicle, again=self._resumed)
         elif silent_ms > LOST_MS:
             self._release_all(now, book, PassageState.PLANNED, "")
             self.note = sentences.lost(self.wish.vehicle, silent_ms)
@@ -208,7 +229,7 @@ class Journey:
             return
         open_stops = [stop for stop in self.stops if not stop.is_done]
         if not open_stops:
-            if not self._off:
+            if self._off is None:
                 self.finish(now, book, CorridorState.CLOSED, "")
             return
         if any(stop.state is PassageState.HELD for stop in open_stops):
@@ -230,7 +251,7 @@ class Journey:
     @property
     def may_want(self) -> bool:
         """Whether it may call junctions at all."""
-        return self.is_under_way and not self._off and self.progress.position is not None
+        return self.is_under_way and self._off is None and self.progress.position is not None
 
     def look_ahead(
         self, now: Instant, views: Views, sites: Sites, settings: WindowSettings
@@ -239,7 +260,7 @@ class Journey:
         open_stops = [stop for stop in self.stops if not stop.is_done]
         at_m = self.progress.ahead_m(now.mono_ms)
         self._choose_stages(open_stops, views, sites)
-        approaches = self._approaches(open_stops, at_m, views, sites)
+        approaches = self._approaches(now.mono_ms, open_stops, views, sites)
         found = windows(approaches, standing=self.progress.standing, settings=settings)
         for stop, window in zip(open_stops, found, strict=True):
             stop.window = window
@@ -287,9 +308,10 @@ class Journey:
         return wanting
 
     def _approaches(
-        self, stops: list[Stop], at_m: float, views: Views, sites: Sites
+        self, now_ms: int, stops: list[Stop], views: Views, sites: Sites
     ) -> list[Approach]:
         found = []
+        at_m = self.progress.ahead_m(now_ms)
         way, before_m = self.progress.way, at_m
         for stop in stops:
             view, line = views.get(stop.site), stop.line
@@ -307,7 +329,7 @@ class Journey:
                     room_m=room_m if room_m >= SPACING_M else 0.0,
                     queue_veh=queue_veh,
                     coming_veh=coming_veh,
-                    change_s=sites[stop.site].change_s(view, stop.stage),
+                    change_s=sites[stop.site].change_s(now_ms, view, stop.stage),
                 )
             )
             before_m = end_m

@@ -14,7 +14,9 @@ LOST_MS = 180_000
 SLOWEST = 0.5
 """A silent vehicle is expected between this part of the free speed and all of it."""
 STANDING_M_PER_S = 1.0
-MOVED_M = 5.0
+MOVED_M = 20.0
+"""Nearer than this to where it stood, one that says it stands still does: receivers are wrong by
+several metres, another way each time."""
 PARKED_MS = 45_000
 """It has not moved for so long although the way was green for it."""
 BLOCKED_MS = 120_000
@@ -43,6 +45,7 @@ class Progress:
         self._still_ms = now_ms
         self._still_at_m = distance_m
         self._street = way.street_at(distance_m)
+        self._furthest_m = distance_m
 
     def take(self, position: Position, fixed_ms: int) -> Fix:
         """Take a report as of *fixed_ms*."""
@@ -51,24 +54,31 @@ class Progress:
         found = self.way.find(position.street, self._street)
         if found is None:
             return self._off(position, fixed_ms)
-        self._place(position, fixed_ms, found)
+        self._place(position, fixed_ms, found, self.way.distance_m(found, position.at_m))
         return Fix.ON_ROUTE
 
     def _off(self, position: Position, fixed_ms: int) -> Fix:
-        """Behind where it was, by the error of a receiver, or really somewhere else."""
-        behind = self._street - 1
-        if behind >= 0 and self.way.route[behind] == position.street:
-            at_m = self.way.distance_m(behind, position.at_m)
-            if self.way.begins_m[self._street] - at_m <= BACK_M:
-                self._place(position, fixed_ms, self._street, at_start=True)
+        """By the error of a receiver, or really somewhere else."""
+        way, behind = self.way, self._street - 1
+        if behind >= 0 and way.route[behind] == position.street:
+            at_m = way.distance_m(behind, position.at_m)
+            if way.begins_m[self._street] - at_m <= BACK_M:
+                self._place(position, fixed_ms, self._street, way.begins_m[self._street])
                 return Fix.ON_ROUTE
-        return Fix.OFF_ROUTE
+        meant = way.mistaken_for(position.street, position.at_m, self._street)
+        if meant is None:
+            return Fix.OFF_ROUTE
+        street, at_m = meant
+        distance_m = way.distance_m(street, at_m)
+        # Farther back than any receiver is wrong, it has turned around.
+        if distance_m < self._furthest_m - BACK_M:
+            return Fix.OFF_ROUTE
+        self._place(position, fixed_ms, street, distance_m)
+        return Fix.ON_ROUTE
 
-    def _place(
-        self, position: Position, fixed_ms: int, street: int, *, at_start: bool = False
-    ) -> None:
-        self._street = street
-        self._distance_m = self.way.distance_m(street, 0.0 if at_start else position.at_m)
+    def _place(self, position: Position, fixed_ms: int, street: int, distance_m: float) -> None:
+        self._street, self._distance_m = street, distance_m
+        self._furthest_m = max(self._furthest_m, distance_m)
         self._speed_m_per_s = max(0.0, position.speed_m_per_s)
         self._fixed_ms, self.position = fixed_ms, position
         moved = abs(self._distance_m - self._still_at_m) >= MOVED_M
@@ -78,7 +88,7 @@ class Progress:
     def follow(self, way: Way, distance_m: float) -> None:
         """Go on along another *way*, from *distance_m* on it."""
         self.way = way
-        self._distance_m = self._still_at_m = distance_m
+        self._distance_m = self._still_at_m = self._furthest_m = distance_m
         self._street = way.street_at(distance_m)
 
     @property

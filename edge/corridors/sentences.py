@@ -8,8 +8,10 @@ def expired(minutes: float) -> str:
     return f"its {minutes:g} min are over: open a new corridor if it is still needed"
 
 
-def no_position(vehicle: str) -> str:
-    """Nothing is held for a vehicle that nobody has seen."""
+def no_position(vehicle: str, *, again: bool = False) -> str:
+    """Nothing is held for a vehicle that nobody has seen; *again*: since the centre began anew."""
+    if again:
+        return f"the centre has started anew: no junction is held before {vehicle} says where it is"
     return f"waiting for the first position of {vehicle}: no junction is held before"
 
 

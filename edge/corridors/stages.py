@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from controller.intersection import Intersection
+from edge.corridors.lamp_watch import LampWatch
 from edge.corridors.streets import Turn
 from edge.corridors.values import SiteView
 from optimizer.corridor.changes import UNKNOWN_S, change_s, hindrance, usual_change_s, walks
@@ -16,20 +17,35 @@ class SiteTimes:
     def __init__(self, site: Intersection | None) -> None:
         self.site = site
         self._lanes = layout_of(site).lanes if site is not None else ()
+        self._lamps = LampWatch(site) if site is not None else None
         self._usual_s: dict[str, float] = {}
         self._burden: dict[tuple[str, Turn], tuple[int, int]] = {}
 
-    def change_s(self, view: SiteView | None, stage: str) -> float:
-        """Until *stage* may be green, asked for now."""
+    def look(self, now_ms: int, view: SiteView) -> None:
+        """It is like this at *now_ms*."""
+        if self._lamps is not None:
+            self._lamps.look(now_ms, view)
+
+    def change_s(self, now_ms: int, view: SiteView | None, stage: str) -> float:
+        """Until *stage* may be green, asked for now; *view* is the last one that was looked at."""
         if view is not None and view.stage == stage:
             return 0.0
+        if self.site is None or self._lamps is None or stage not in self.site.mask_of_stage:
+            return UNKNOWN_S
+        seen_s = None if view is None else self._lamps.change_s(now_ms, stage)
+        if seen_s is not None:
+            return seen_s
+        if view is None or view.stage not in self.site.mask_of_stage:
+            return self.usual_s(stage)
+        return change_s(self.site, view.stage, view.green_ms, stage)
+
+    def usual_s(self, stage: str) -> float:
+        """Until *stage* may be green, asked for at any time."""
         if self.site is None or stage not in self.site.mask_of_stage:
             return UNKNOWN_S
-        if view is None or view.stage not in self.site.mask_of_stage:
-            if stage not in self._usual_s:
-                self._usual_s[stage] = usual_change_s(self.site, stage)
-            return self._usual_s[stage]
-        return change_s(self.site, view.stage, view.green_ms, stage)
+        if stage not in self._usual_s:
+            self._usual_s[stage] = usual_change_s(self.site, stage)
+        return self._usual_s[stage]
 
     def _hindrance(self, site: Intersection, stage: str, turn: Turn) -> tuple[int, int]:
         """What keeps a vehicle from making *turn* in *stage*: vehicles, and crossings."""

@@ -32,6 +32,8 @@ class Stop:
         self.question_no: int | None = None
         self.answered = False
         """Its cabinet has said something, be it only that it refuses."""
+        self._taken = False
+        """Its cabinet has taken the present call, by its own word."""
         self.not_before_ms: int | None = None
         self.passed_ms: int | None = None
         self.released_ms: int | None = None
@@ -80,11 +82,17 @@ class Stop:
             return
         self._asked_ms = now.mono_ms
         self.released_ms = self.back_ms = None
+        self._taken = False
         self.state, self.why = PassageState.ASKED, ""
         self.call_no = book.begin(now.mono_ms, now.utc_ms, corridor, self.site, level, self.stage)
 
     def let_go(self, now: Instant, book: CallBook, state: PassageState, why: str) -> None:
-        """End its call, if there is one; *state* is what it is from now on."""
+        """End its call, if there is one; *state* is what it is from now on.
+
+        Who can't be reached is not said to have the call because it is not called any more.
+        """
+        if state is PassageState.GRANTED and self.state is PassageState.UNREACHABLE:
+            state, why = self.state, self.why
         if self.call_no is not None:
             book.end(now.mono_ms, self.call_no)
             self.released_ms, self._stage_after, self._changes = now.mono_ms, self.stage, 0
@@ -101,18 +109,20 @@ class Stop:
         elif number != self.call_no or number is None:
             return
         elif answer is Answer.ACKNOWLEDGED:
-            self.answered = True
+            self.answered = self._taken = True
             if self.state in {PassageState.ASKED, PassageState.UNREACHABLE}:
                 self.state, self.why = PassageState.GRANTED, ""
         elif answer is Answer.ACTIVATED:
             self._hold(now)
         elif answer is Answer.QUEUED:
-            self.answered = True
+            self.answered = self._taken = True
             self.state, self._held_ms = PassageState.QUEUED, None
             self.why = said.why or f"another call is served first at {self.site}"
         elif answer is Answer.UNREACHABLE:
-            self.state = PassageState.UNREACHABLE
-            self.why = said.why or cannot_reach(self.site)
+            self._taken = False
+            self._unreachable(said.why)
+        elif answer is Answer.STALE:
+            self.let_go(now, book, PassageState.GRANTED, ended_by_cabinet(self.site, answer))
         elif answer is Answer.REFUSED:
             self.let_go(now, book, PassageState.REFUSED, refused(self.site, said.why))
             self.answered, self.not_before_ms = True, now.mono_ms + AGAIN_MS
@@ -136,7 +146,7 @@ class Stop:
             self.state, self.why = PassageState.GRANTED, ""
 
     def _hold(self, now: Instant) -> None:
-        self.answered = True
+        self.answered = self._taken = True
         if self._held_ms is None:
             self._held_ms = now.mono_ms
         self.state, self.why = PassageState.HELD, ""
@@ -146,7 +156,10 @@ class Stop:
             self.state, self.why = PassageState.UNREACHABLE, why or cannot_reach(self.site)
 
     def watch(self, now: Instant, view: SiteView | None) -> None:
-        """Look at the site while it is asked: is it there, has its stage come?"""
+        """Look at the site while it is asked: is it there, has its stage come?
+
+        A stage that comes by itself is no answer: only who has taken the call holds it.
+        """
         if self.is_done:
             return
         late = now.mono_ms - self._asked_ms > ANSWER_MS
@@ -154,9 +167,11 @@ class Stop:
         gone = view is not None and not view.reachable
         if asking and (gone or (late and self.state is PassageState.ASKED)):
             self._unreachable()
-        elif self.call_no is not None and view is not None and view.stage == self.stage:
-            waits = self.state in {PassageState.ASKED, PassageState.QUEUED}
-            if not waits:
+        elif self.call_no is not None and view is not None and self._taken:
+            if self.state is PassageState.UNREACHABLE:
+                held = self._held_ms is not None
+                self.state, self.why = PassageState.HELD if held else PassageState.GRANTED, ""
+            if view.stage == self.stage and self.state is not PassageState.QUEUED:
                 self._hold(now)
 
     def asks_again(self, now_ms: int) -> bool:
@@ -224,6 +239,8 @@ def refused(site: str, why: str) -> str:
 
 def ended_by_cabinet(site: str, answer: Answer) -> str:
     """For the dispatcher."""
+    if answer is Answer.STALE:
+        return f"the line to {site} failed, and it has let the call go: it is called again"
     if answer is Answer.TIMED_OUT:
         return f"{site} has held the way for as long as it may, and is asked again later"
     return f"{site} has ended the call, and is asked again later"

@@ -175,6 +175,12 @@ class SiteView:
     stage: str | None = None
     green_ms: int = 0
     """How long the stage has been fully green."""
+    next_stage: str | None = None
+    """Where a change leads that is under way."""
+    green: int | None = None
+    """Mask of the groups that are green; None where nobody says."""
+    ending: int | None = None
+    """Mask of those that show yellow, or clear."""
     queue_veh: tuple[float, ...] = ()
     coming_veh: tuple[float, ...] = ()
     reachable: bool = True
@@ -196,6 +202,8 @@ class Answer(Enum):
     REFUSED = "refused"
     TIMED_OUT = "timed out"
     COMPLETED = "completed"
+    STALE = "stale"
+    """The line failed: nothing of the call came for so long that the cabinet dropped it."""
     UNREACHABLE = "unreachable"
 
 

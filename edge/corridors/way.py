@@ -1,4 +1,9 @@
-"""A route measured: where on it each street begins, each stop line lies, and how long all takes."""
+"""A route measured: where on it each street begins, each stop line lies, and how long all takes.
+
+A receiver is some metres wrong, and whoever matches a place to a street takes the nearest one. So
+the other direction of a street of the route, and the beginnings and ends of the streets at its
+junctions, may still mean the route: :meth:`Way.mistaken_for`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,9 @@ from dataclasses import dataclass
 
 from edge.corridors.routes import crossing_s, drivable, drive_s
 from edge.corridors.streets import Streets, Turn
+
+NODE_M = 20.0
+"""So near to a junction nobody knows which of its arms a place is on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,7 @@ class Way:
     def __init__(self, streets: Streets, route: tuple[str, ...]) -> None:
         turns = drivable(streets, route)
         self.route = route
+        self._map = streets.streets
         self._streets = [streets.streets[name] for name in route]
         self.begins_m = [0.0]
         self._begins_s = [0.0]
@@ -45,6 +54,22 @@ class Way:
             return self.route.index(street, since)
         except ValueError:
             return None
+
+    def mistaken_for(self, street: str, at_m: float, near: int) -> tuple[int, float] | None:
+        """What a place on a *street* off the route may really be: which of its streets, how far on.
+
+        Looked for around position *near* in the route; None: it is really somewhere else.
+        """
+        there, mine = self._map.get(street), self._streets[near]
+        if there is None:
+            return None
+        away_m = {there.from_node: at_m, there.to_node: there.length_m - at_m}
+        if away_m.get(mine.to_node, NODE_M) < NODE_M:
+            return near, mine.length_m
+        for k, each in enumerate(self._streets[near : near + 2], near):
+            if (there.to_node, there.from_node) == (each.from_node, each.to_node):
+                return k, each.length_m - at_m
+        return (near, 0.0) if away_m.get(mine.from_node, NODE_M) < NODE_M else None
 
     def distance_m(self, street: int, at_m: float) -> float:
         """From the beginning of the route to *at_m* on its street at position *street*."""

@@ -138,6 +138,15 @@ class TacticalSite:
             return None
         return check_schedule(decision.schedule, self.site)
 
+    @property
+    def next_stage(self) -> str | None:
+        """Where the change leads that is under way; None while there is none."""
+        state = self._state
+        if state.stage_since_ms is not None or not isinstance(state.sequence, StageSequence):
+            return None
+        stage = self._stage_of.get(state.sequence.mask)
+        return None if stage is None else self.site.stages[stage].name
+
     def running(self) -> Running:
         """What its signal controller is doing."""
         state = self._state

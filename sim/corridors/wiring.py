@@ -100,10 +100,13 @@ class CorridorSite:
         running = self.tactical.running()
         traffic = self.tactical.control.tactical.traffic
         queue, arrivals = traffic.forecast(COMING_S)
-        site = self.tactical.site
+        site, state = self.tactical.site, self.tactical.state
         return SiteView(
             stage=None if running.stage is None else site.stages[running.stage].name,
             green_ms=running.green_s * 1_000,
+            next_stage=self.tactical.next_stage,
+            green=state.lamps.green,
+            ending=state.lamps.ending,
             queue_veh=tuple(queue.tolist()),
             coming_veh=tuple(arrivals.sum(axis=1).tolist()),
             in_step=self.calls.active is None and not self._owed,

@@ -14,10 +14,11 @@ from multiprocessing.connection import Connection
 
 from controller.clock import Instant
 from controller.plan import TimingPlan, check_plan
+from edge.centre.desk_centre import DeskCentre
 from edge.centre.values import PlanRecord, SiteFacts, SiteLive, Vehicle
 from edge.corridors.desk import CorridorDesk
 from edge.corridors.streets import Streets
-from edge.corridors.values import Corridor, Position, Preview, Wish
+from edge.corridors.values import Call, Corridor, Wish
 from edge.errors import EdgeError
 from sim.corridors.streets_from_net import streets_from_net
 from sim.errors import BenchError
@@ -43,7 +44,7 @@ DEPART_AFTER_MS = 3_000
 """So long after its corridor was opened a vehicle sets out."""
 
 
-class LiveCentre:
+class LiveCentre(DeskCentre):
     """What :class:`greenband.console.centre.Centre` asks for, over simulated streets.
 
     An asynchronous context manager: inside, the streets are running.
@@ -55,7 +56,7 @@ class LiveCentre:
         self._streets = streets_from_net(network)
         self._sites = facts_of(network)
         intersections = {name: each.intersection for name, each in self._sites.items()}
-        self._desk = CorridorDesk(self._streets, lambda: secrets.token_hex(4), intersections)
+        super().__init__(CorridorDesk(self._streets, lambda: secrets.token_hex(4), intersections))
         self._vehicles = fleet_of(self._streets)
         self._plans = {
             junction.intersection.name: [_shipped(junction.shipped_plan)]
@@ -65,7 +66,6 @@ class LiveCentre:
         self._now = Instant(0, 0)
         self._heard_s = 0.0
         self._departs: dict[str, tuple[int, tuple[str, ...]]] = {}
-        self._change = asyncio.Event()
         self._failed = ""
         self._line: Connection | None = None
 
@@ -131,7 +131,7 @@ class LiveCentre:
             self._desk.see(now, site, view)
         self._report(now, second)
         self._send_off(now)
-        self._turn(now)
+        self._turn()
 
     def _report(self, now: Instant, second: Second) -> None:
         for corridor in self._under_way():
@@ -151,23 +151,23 @@ class LiveCentre:
                 del self._departs[vehicle]
                 self._say(Depart(vehicle, route))
 
-    def _turn(self, now: Instant) -> None:
-        calls = self._desk.turn(now)
+    def _carry(self, now: Instant, calls: tuple[Call, ...]) -> None:
+        del now
         if calls:
             self._say(Calls(calls))
 
     def _say(self, wish: ToStreets) -> None:
-        self._reach().send(wish)
+        line = self._reach()
+        try:
+            line.send(wish)
+        except OSError as error:
+            raise EdgeError(f"The streets can't be reached: {error}.") from None
 
     def _reach(self) -> Connection:
         """The line to the streets; raises :class:`EdgeError` if nobody is there any more."""
         if self._line is None or self._failed:
             raise EdgeError(f"The streets can't be reached: {self._failed or 'they have ended'}.")
         return self._line
-
-    def _tell(self) -> None:
-        self._change.set()
-        self._change = asyncio.Event()
 
     def _instant(self) -> Instant:
         """The present; between two seconds it goes on as fast as the simulation."""
@@ -206,62 +206,35 @@ class LiveCentre:
         """Those that can be sent."""
         return self._vehicles
 
-    @property
-    def corridors(self) -> Mapping[str, Corridor]:
-        """All corridors."""
-        return self._desk.corridors
-
-    def now_utc_ms(self) -> int:
-        """The time of the streets."""
-        return self._instant().utc_ms
-
-    async def changed(self) -> None:
-        """Return when something has changed; after a second at the latest."""
-        change = self._change
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                await change.wait()
-
-    async def preview(self, wish: Wish) -> Preview:
-        """What a corridor would be."""
-        return self._desk.preview(self._instant(), wish)
-
     async def open(self, wish: Wish, caller: str, route: tuple[str, ...] | None = None) -> Corridor:
         """Open a corridor; its vehicle sets out in a moment."""
         self._reach()
-        now = self._instant()
-        corridor = self._desk.open(now, wish, caller, route)
-        self._departs[wish.vehicle] = now.mono_ms + DEPART_AFTER_MS, corridor.route
-        self._turn(now)
-        self._tell()
+        corridor = await super().open(wish, caller, route)
+        leaves_ms = self._instant().mono_ms + DEPART_AFTER_MS
+        self._departs[wish.vehicle] = leaves_ms, corridor.route
         return corridor
 
-    async def report(self, corridor: str, position: Position) -> Corridor:
-        """Take a position that came from outside; those of our own vehicles are known anyway."""
-        return self._changed(self._desk.report(self._instant(), corridor, position))
+    async def cancel(self, corridor: str, why: str) -> Corridor:
+        """Give all junctions back; a vehicle that has not left stays."""
+        cancelled = await super().cancel(corridor, why)
+        self._departs.pop(cancelled.wish.vehicle, None)
+        return cancelled
+
+    async def end(self, corridor: str) -> Corridor:
+        """It has arrived; a vehicle that has not left stays."""
+        ended = await super().end(corridor)
+        self._departs.pop(ended.wish.vehicle, None)
+        return ended
 
     async def reroute(self, corridor: str, way: tuple[str, ...] | str) -> Corridor:
         """Send a corridor and its vehicle another way."""
-        changed = self._desk.reroute(self._instant(), corridor, way)
+        changed = await super().reroute(corridor, way)
         vehicle = changed.wish.vehicle
         if vehicle in self._departs:
             self._departs[vehicle] = self._departs[vehicle][0], changed.route
         else:
             self._say(Turn(vehicle, changed.route))
-        return self._changed(changed)
-
-    async def cancel(self, corridor: str, why: str) -> Corridor:
-        """Give all junctions back."""
-        return self._changed(self._desk.cancel(self._instant(), corridor, why))
-
-    async def end(self, corridor: str) -> Corridor:
-        """The vehicle has arrived."""
-        return self._changed(self._desk.end(self._instant(), corridor))
-
-    def _changed(self, corridor: Corridor) -> Corridor:
-        self._turn(self._instant())
-        self._tell()
-        return corridor
+        return changed
 
     async def plans(self, site: str) -> tuple[PlanRecord, ...]:
         """The plans of *site*, the newest first."""
@@ -286,14 +259,6 @@ class LiveCentre:
         self._plans[plan.site] = [replace(each, state="earlier") for each in history] + [record]
         self._tell()
         return record
-
-    async def roll_back(self, site: str, sequence_no: int, by: str, why: str) -> PlanRecord:
-        """Have an earlier plan once more."""
-        for each in self._plans.get(site, []):
-            if each.sequence_no == sequence_no:
-                reason = why or f"back to number {sequence_no}"
-                return await self.push_plan(each.plan, by, reason)
-        raise EdgeError(f"{site} never had a plan with number {sequence_no}: see its plans.")
 
 
 def _shipped(plan: TimingPlan) -> PlanRecord:

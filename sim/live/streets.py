@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -47,6 +47,8 @@ class Clocks:
     """Where the clocks of the streets stand when a run begins; they outlast it."""
 
     mono_ms: int = 0
+    gone: tuple[str, ...] = ()
+    """Vehicles that were driving when the last run ended."""
     utc_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
 
@@ -79,6 +81,7 @@ def _run(connection: Connection, spec: StreetsSpec, clocks: Clocks, folder: Path
         due_s = max(due_s + STEP_MS / 1_000 / spec.speed, time.monotonic() - 1.0)
         _obey(connection, streets, due_s)
     streets.close()
+    clocks.gone = streets.driving
     clocks.mono_ms, clocks.utc_ms = streets.now()
 
 
@@ -93,7 +96,7 @@ class LiveStreets:
 
     def __init__(self, spec: StreetsSpec, clocks: Clocks, folder: Path) -> None:
         scenario = spec.scenario
-        self._clocks = Clocks(clocks.mono_ms, clocks.utc_ms)
+        self._clocks = replace(clocks)
         network = network_of(spec)
         loops = folder / "loops.add.xml"
         loops.write_text(loop_additional(network), encoding="utf-8")
@@ -104,7 +107,7 @@ class LiveStreets:
         self._junctions = network.junctions
         self._loops = LoopPort(self._simulation, network.junctions)
         self._signals = SignalPort(self._simulation, network.junctions)
-        self._vehicles = SentVehicles(self._simulation)
+        self._vehicles = SentVehicles(self._simulation, clocks.gone)
         self._control = TacticalNetwork(network, self.now())
         self._control.explain_to(self._note)
         sites = [
@@ -122,6 +125,11 @@ class LiveStreets:
         """The time of the streets on both clocks."""
         passed_ms = self._simulation.time_ms - self._began_ms
         return Instant(self._clocks.mono_ms + passed_ms, self._clocks.utc_ms + passed_ms)
+
+    @property
+    def driving(self) -> tuple[str, ...]:
+        """The vehicles that were sent and have not left."""
+        return self._vehicles.driving
 
     def step(self) -> None:
         """A second: read, decide, show, drive."""

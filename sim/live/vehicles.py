@@ -9,15 +9,18 @@ TYPE = "greenband_emergency"
 
 
 class SentVehicles:
-    """The vehicles that were sent and are driving; they keep to the rules of the road."""
+    """The vehicles that were sent and are driving; they keep to the rules of the road.
 
-    def __init__(self, simulation: Simulation) -> None:
+    Those that are *gone*, with the streets that they drove in, have arrived.
+    """
+
+    def __init__(self, simulation: Simulation, gone: tuple[str, ...] = ()) -> None:
         connection = simulation.connection
         self._vehicles = connection.vehicle
         self._routes = connection.route
         self._left = connection.simulation.getArrivedIDList
         self._sent: set[str] = set()
-        self._arrived: list[str] = []
+        self._arrived = list(gone)
         self._count = 0
         types = connection.vehicletype
         types.copy("DEFAULT_VEHTYPE", TYPE)
@@ -51,6 +54,11 @@ class SentVehicles:
             if vehicle in self._sent:
                 self._sent.discard(vehicle)
                 self._arrived.append(vehicle)
+
+    @property
+    def driving(self) -> tuple[str, ...]:
+        """Those that have not left."""
+        return tuple(sorted(self._sent))
 
     def arrived(self) -> tuple[str, ...]:
         """Those that have left since the last question."""

@@ -47,6 +47,7 @@ def test_when_the_scenario_is_over_it_begins_anew_and_the_clocks_go_on(spec):
             began_ms = centre.now_utc_ms()
             assert abs(began_ms - time.time() * 1_000) < 60_000
             seen = [began_ms]
+            opened = await centre.open(wish(centre), "me")
 
             def two_windows_have_passed():
                 seen.append(centre.now_utc_ms())
@@ -55,6 +56,9 @@ def test_when_the_scenario_is_over_it_begins_anew_and_the_clocks_go_on(spec):
             await until(centre, two_windows_have_passed, 60.0)
             assert seen == sorted(seen)
             assert all(each.reachable for each in centre.live.values())
+            ended = centre.corridors[opened.id]
+            assert ended.position is not None, "it was driving when its streets ended"
+            assert ended.state.value in {"recovering", "closed"}
 
     asyncio.run(watch())
 
@@ -63,6 +67,9 @@ def test_a_vehicle_sets_out_and_is_sent_another_way(spec):
     async def drive():
         async with LiveCentre(replace(spec, scenario=load_scenario("arterial"))) as centre:
             assert {each.street for each in centre.vehicles.values()} <= set(centre.streets.streets)
+            stood_down = await centre.open(wish(centre), "me")
+            await centre.cancel(stood_down.id, "stood down")
+            assert not centre._departs, "it had not left, and stays"
             opened = await centre.open(wish(centre), "me")
             assert centre.corridors[opened.id].state.value == "pending"
             with pytest.raises(CorridorError):

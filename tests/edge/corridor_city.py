@@ -10,7 +10,8 @@
 
 Eastward streets are ``w``, ``m1``, ``m2``, ``m3``, ``e``; southward ones ``n1``.. into the
 junction and ``s1``.. out of it. At each junction stage ``A`` serves the main street and ``B`` the
-side street. From ``s2`` a lane without signals, ``back``, leads round to ``m3``.
+side street. From ``s2`` a lane without signals, ``back``, leads round to ``m3``. The map has
+the other direction of ``w``, too: ``w-back``, from which no turn leads on.
 """
 
 from __future__ import annotations
@@ -38,14 +39,24 @@ LENGTH_M = 300.0
 SPEED_M_PER_S = 15.0
 MAIN = ("w", "m1", "m2", "m3", "e")
 SITES = ("J1", "J2", "J3", "J4")
+ENDS = {
+    **{
+        name: (west, east)
+        for name, west, east in zip(MAIN, ("W", *SITES), (*SITES, "E"), strict=True)
+    },
+    **{f"n{k}": (f"N{k}", f"J{k}") for k in range(1, 5)},
+    **{f"s{k}": (f"J{k}", f"S{k}") for k in range(1, 5)},
+    "back": ("S2", "J3"),
+    "w-back": ("J1", "W"),
+}
 
 
 def street(name: str, length_m: float = LENGTH_M, **values: object) -> Street:
     return Street(
         name=name,
         label=f"{name} street",
-        from_node=f"{name}-",
-        to_node=f"-{name}",
+        from_node=ENDS[name][0],
+        to_node=ENDS[name][1],
         length_m=length_m,
         speed_m_per_s=SPEED_M_PER_S,
         lanes=1,
@@ -66,8 +77,7 @@ def site(name: str) -> Intersection:
 
 
 def town() -> Streets:
-    names = [*MAIN, *(f"{side}{k}" for side in "ns" for k in range(1, 5)), "back"]
-    turns: dict[str, list[Turn]] = {name: [] for name in names}
+    turns: dict[str, list[Turn]] = {name: [] for name in ENDS}
     for k in range(1, 5):
         place, west, east = f"J{k}", MAIN[k - 1], MAIN[k]
         for start, to, stage, group, lane in (
@@ -91,7 +101,7 @@ def town() -> Streets:
     turns["back"].append(Turn(from_street="back", to_street="m3", crossing_m=5.0))
     return Streets(
         name="town",
-        streets={name: street(name) for name in names},
+        streets={name: street(name) for name in ENDS},
         turns={name: tuple(found) for name, found in turns.items()},
     )
 
@@ -120,6 +130,8 @@ class Town:
         self.queue_veh = dict.fromkeys(SITES, (0.0, 0.0))
         self.unreachable: set[str] = set()
         self.refusing: set[str] = set()
+        self.deaf: set[str] = set()
+        """Sites that are seen, and hear no call."""
         self.ms = 1_000_000
         self.sent: list[tuple[int, Call]] = []
 
@@ -150,7 +162,7 @@ class Town:
         )
 
     def take(self, call: Call) -> None:
-        if call.site in self.unreachable:
+        if call.site in self.unreachable | self.deaf:
             return
         if call.site in self.refusing:
             said = CallAnswer(Answer.REFUSED, "police panel")

@@ -83,6 +83,7 @@ CHANGES = {
     "level = 12": ("level = 15", "at most 14"),
     'street = "in"': ('street = "nowhere"', "there is no street 'nowhere'"),
     "position_m = [0.0, 0.2]": ("position_m = [0.0]", "in metres, such as"),
+    'name = "J1"': ('name = "J/1"', "the name is a part of addresses"),
     'edge = "edge-1"': ('edge = "corridors"', "its topics are taken"),
     'stage_labels = { "A"': ('stage_labels = { "Z"', "there is no stage 'Z'"),
     'site_file = "sites/J1.site.json"': ('site_file = "sites/J2.site.json"', 'not "J1"'),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 
 import pytest
 
 from edge.corridors.errors import CorridorError
-from edge.corridors.values import CorridorState, PassageState, SiteView
+from edge.corridors.values import Answer, CallAnswer, CorridorState, PassageState, SiteView
 from tests.edge.corridor_city import LENGTH_M, MAIN, SITES, Town, ambulance
 
 HELD, PASSED, GRANTED = PassageState.HELD, PassageState.PASSED, PassageState.GRANTED
@@ -207,6 +208,83 @@ def test_a_receiver_s_error_backwards_is_no_wrong_turn(town):
     assert shown.passages[0].state is PASSED
 
 
+def test_who_stands_is_parked_although_its_receiver_wanders(town):
+    """A green that nobody can use is held for a minute at most, and not for ever."""
+    corridor = _opened(town)
+    town.drive(corridor, MAIN, LENGTH_M - 5.0)
+    held_s, chance = 0, random.Random(7)
+    for _ in range(200):
+        at_m = LENGTH_M - 6.0 + chance.gauss(0.0, 3.0)
+        town.desk.report(town.now, corridor, town.position("w", at_m, 0.0))
+        town.second()
+        held_s += town.cabinets["J1"].active is not None
+    assert "stands still" in town.desk.corridor(corridor).note
+    assert held_s <= 60
+
+
+def test_the_other_side_of_the_road_is_a_mistaken_place_until_it_drives_back(town):
+    corridor = _opened(town)
+    town.drive(corridor, MAIN, LENGTH_M - 60.0)
+    town.desk.report(town.now, corridor, town.position("w-back", 45.0))
+    town.second()
+    assert town.desk.corridor(corridor).route == MAIN
+    assert town.cabinets["J1"].active is not None
+    for at_m in (60.0, 75.0, 90.0):
+        town.desk.report(town.now, corridor, town.position("w-back", at_m))
+        town.second()
+        assert town.desk.corridor(corridor).note == ""
+    town.desk.report(town.now, corridor, town.position("w-back", 120.0))
+    assert "no way to its destination" in town.desk.corridor(corridor).note
+
+
+def test_in_a_junction_any_of_its_arms_may_be_meant(town):
+    corridor = _opened(town)
+    town.drive(corridor, MAIN, LENGTH_M - 10.0)
+    for arm, at_m in (("s1", 6.0), ("n1", LENGTH_M - 4.0)):
+        town.desk.report(town.now, corridor, town.position(arm, at_m))
+        town.second()
+        assert town.desk.corridor(corridor).route == MAIN
+        assert town.cabinets["J1"].active is not None
+    town.desk.report(town.now, corridor, town.position("m1", 8.0))
+    assert town.states(corridor)[0] is PASSED
+    town.desk.report(town.now, corridor, town.position("s1", 14.0))
+    assert town.desk.corridor(corridor).route == MAIN, "the junction behind it"
+
+
+def test_from_off_the_map_the_next_destination_counts_from_where_it_is(town):
+    corridor = _opened(town, route=("w", "m1"))
+    town.drive(corridor, ("w", "m1"), LENGTH_M - 60.0)
+    town.desk.report(town.now, corridor, town.position("m3", 100.0))
+    assert "give another destination" in town.desk.corridor(corridor).note
+    shown = town.desk.reroute(town.now, corridor, "e")
+    assert shown.route == ("m3", "e")
+    town.desk.report(town.now, corridor, town.position("m3", 250.0))
+    town.second()
+    assert town.cabinets["J4"].active is not None
+
+
+def test_a_corridor_of_before_a_restart_goes_on_once_its_vehicle_is_heard(town):
+    opened_utc_ms = town.now.utc_ms - 590_000
+    wish = ambulance(route=MAIN[1:])
+    town.desk.resume(town.now, "c-old", wish, "dispatch", opened_utc_ms)
+    for _ in range(3):
+        town.second()
+    shown = town.desk.corridor("c-old")
+    assert (shown.state, shown.caller) == (CorridorState.GRANTED, "dispatch")
+    assert shown.note == (
+        "the centre has started anew: no junction is held before RTW 1 says where it is"
+    )
+    assert all(calls.active is None for calls in town.cabinets.values())
+    town.desk.report(town.now, "c-old", town.position("m2", 270.0))
+    town.second()
+    assert town.states("c-old") == [PASSED, HELD, GRANTED]
+    assert town.cabinets["J3"].active is not None
+    for _ in range(8):
+        town.second()
+    shown = town.desk.corridor("c-old")
+    assert (shown.opened_utc_ms, shown.state) == (opened_utc_ms, CorridorState.EXPIRED)
+
+
 def test_a_parked_vehicle_holds_nothing_and_is_asked_for_again(town):
     corridor = _opened(town)
     town.drive(corridor, MAIN, LENGTH_M - 60.0)
@@ -232,6 +310,85 @@ def test_a_junction_that_does_not_answer_is_told_and_asked_again(town):
     for _ in range(8):
         town.second()
     assert town.states(corridor)[1] is GRANTED
+
+
+def test_a_green_that_comes_by_itself_is_no_answer(town):
+    town.deaf, town.stages["J1"] = {"J1"}, "A"
+    corridor = _opened(town)
+    for _ in range(8):
+        town.desk.report(town.now, corridor, town.position("w", 260.0))
+        town.second()
+        assert town.states(corridor)[0] is not HELD
+    assert town.states(corridor)[0] is PassageState.UNREACHABLE
+    assert town.desk.corridor(corridor).state is CorridorState.GRANTED
+    town.deaf = set()
+    for _ in range(3):
+        town.desk.report(town.now, corridor, town.position("w", 260.0))
+        town.second()
+    assert town.states(corridor)[0] is HELD
+
+
+def test_who_can_not_be_reached_is_held_again_once_it_is(town):
+    corridor = _opened(town)
+    town.drive(corridor, MAIN, LENGTH_M - 30.0)
+    assert town.states(corridor)[0] is HELD
+    seen = []
+    for cut in ({"J1"}, set()):
+        town.unreachable = cut
+        for _ in range(2):
+            town.desk.report(town.now, corridor, town.position("w", 275.0))
+            town.second()
+        seen.append(town.states(corridor)[0])
+    assert seen == [PassageState.UNREACHABLE, HELD]
+
+
+def test_who_can_not_be_reached_is_not_said_to_have_granted(town):
+    corridor = _opened(town)
+    town.drive(corridor, MAIN, LENGTH_M - 30.0)
+    town.unreachable = {"J1"}
+    town.desk.report(town.now, corridor, town.position("w", 275.0))
+    town.second()
+    town.desk.report(town.now, corridor, town.position("s4", 100.0))
+    town.second()
+    assert town.states(corridor)[0] is PassageState.UNREACHABLE
+
+
+def test_a_call_that_the_line_lost_is_made_anew_at_once(town):
+    corridor = _opened(town)
+    town.drive(corridor, MAIN, LENGTH_M - 30.0)
+    number = town.calls("J1")[-1][1].number
+    town.desk.hear(town.now, "J1", number, CallAnswer(Answer.STALE))
+    town.desk.report(town.now, corridor, town.position("w", 275.0))
+    town.second()
+    made = {call.number for _, call in town.calls("J1") if call.ttl_ms}
+    assert max(made) > number
+    town.second()
+    assert town.states(corridor)[0] is HELD
+
+
+def test_what_is_said_of_all_calls_to_a_junction(town):
+    corridor = _opened(town)
+    town.drive(corridor, MAIN, LENGTH_M - 30.0)
+    changes = town.desk.changes
+    said = CallAnswer(Answer.UNREACHABLE, "its edge refuses our orders")
+    town.desk.hear_of(town.now, "J1", said)
+    shown = town.desk.corridor(corridor).passages
+    assert shown[0].why == said.why
+    assert shown[1].state is GRANTED
+    assert town.desk.changes == changes + 1
+
+
+def test_only_what_is_news_counts_as_a_change(town):
+    corridor = _opened(town)
+    town.second()
+    before = town.desk.changes
+    town.desk.report(town.now, corridor, town.position("w", 10.0))
+    town.second()
+    noted = town.desk.changes
+    assert noted > before, "it waits for a position no more"
+    town.desk.report(town.now, corridor, town.position("w", 25.0))
+    town.second()
+    assert town.desk.changes == noted
 
 
 def test_refused_by_all_is_refused(town):
