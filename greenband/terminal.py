@@ -44,6 +44,13 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def plain(said: object) -> str:
+    """What came from outside, for the console of results: without a meaning for the terminal."""
+    from rich.markup import escape
+
+    return escape("".join(sign if sign.isprintable() else "?" for sign in str(said)))
+
+
 def print_json(document: object, target: str = STANDARD_OUTPUT, *, compact: bool = False) -> None:
     """Write *document* as JSON to standard output (``-``) or to a file, whole or not at all.
 

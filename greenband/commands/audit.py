@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from string import hexdigits
 from typing import Annotated
 
 import typer
 
-from greenband.failures import guarded
+from greenband.failures import UsageError, guarded
 from greenband.options import AS_JSON
-from greenband.terminal import print_json, results, say
+from greenband.terminal import plain, print_json, results, say
 
 app = typer.Typer(no_args_is_help=True, help="The audit of a console or of an edge.")
+DIGEST_MIN = 8
+"""A shorter one would be found in any audit."""
 FILE = Annotated[
     Path, typer.Argument(help="The console.db, or the store of an edge.", metavar="FILE")
 ]
@@ -31,6 +34,10 @@ def verify_command(
     """Check that no entry was changed, put in or taken out."""
     from greenband.console.audit_book import open_audit, verified
 
+    if digest and (len(digest) < DIGEST_MIN or not set(digest.lower()) <= set(hexdigits)):
+        raise UsageError(
+            f"--digest: give at least the first {DIGEST_MIN} of its hexadecimal digits"
+        )
     db = open_audit(file)
     try:
         count, last = verified(db, digest)
@@ -83,5 +90,6 @@ def show_command(
         moment = f"{datetime.fromtimestamp(entry.utc_ms / 1_000, UTC):%Y-%m-%d %H:%M:%S}"
         detail = {name: value for name, value in each.detail.items() if value}
         words = json.dumps(detail, ensure_ascii=False)[1:-1]
-        table.add_row(str(each.number), moment, entry.actor, entry.action, entry.subject, words)
+        said = (entry.actor, entry.action, entry.subject, words)
+        table.add_row(str(each.number), moment, *map(plain, said))
     results().print(table)

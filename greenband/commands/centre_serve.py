@@ -99,5 +99,8 @@ def _tell(address: str, folder: Path, *, as_json: bool) -> None:
         print_json({"address": address, "state": str(folder)}, compact=True)
         return
     say(f"open   {address}/login")
-    say(f'token  greenband token create "Fire brigade" --scope admin --state {folder}')
+    say(
+        'token  greenband token create "Fire brigade" --scope view --scope corridor:request '
+        f"--scope corridor:cancel --state {folder}"
+    )
     say("end    Ctrl-C")

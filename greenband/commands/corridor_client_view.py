@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from greenband.terminal import results
+from greenband.terminal import plain, results
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -25,8 +25,8 @@ def print_preview(found: Document) -> None:
     """What a corridor would be."""
     gain_s = found["without_s"] - found["eta_s"]
     _say(
-        f"[bold]{_text(found['vehicle'])}[/] ({_text(found['role'])}, level {found['level']})  "
-        f"{_text(found['from'])} → {_text(found['to'])}, {found['length_m'] / 1_000:.2f} km"
+        f"[bold]{plain(found['vehicle'])}[/] ({plain(found['role'])}, level {found['level']})  "
+        f"{plain(found['from'])} → {plain(found['to'])}, {found['length_m'] / 1_000:.2f} km"
     )
     _say(
         f"there in {found['eta_s']:.0f} s, without a corridor in {found['without_s']:.0f} s: "
@@ -35,7 +35,7 @@ def print_preview(found: Document) -> None:
     )
     _show(_junctions(found["junctions"], states=False))
     for remark in found["remarks"]:
-        _say(f"note: {_text(remark)}")
+        _say(f"note: {plain(remark)}")
 
 
 def print_corridor(found: Document) -> None:
@@ -65,7 +65,7 @@ def print_corridors(found: list[Document]) -> None:
         words = (each["id"], each["state"], each["vehicle"], each["from"], each["to"])
         junctions = f"{each['acknowledged']}/{len(each['junctions'])}"
         eta = "" if each["over"] else _seconds(each["eta_s"])
-        table.add_row(*map(_text, words), _text(each["agency"]), junctions, eta)
+        table.add_row(*map(plain, words), plain(each["agency"]), junctions, eta)
     if found:
         _show(table)
     else:
@@ -91,8 +91,8 @@ class ChangeLines:
             said = each["state"], each["why"]
             if self._junctions.get(each["site"]) != said:
                 self._junctions[each["site"]] = said
-                why = f": {_text(each['why'])}" if each["why"] else ""
-                _say(f"{at}  {_text(each['label'])}  {each['state']}{why}")
+                why = f": {plain(each['why'])}" if each["why"] else ""
+                _say(f"{at}  {plain(each['label'])}  {each['state']}{why}")
         if found["state"] != self._state:
             self._state = found["state"]
             _say(f"{at}  corridor {_head(found)}")
@@ -101,9 +101,9 @@ class ChangeLines:
 def _head(found: Document) -> str:
     there = f", there in {_seconds(found['eta_s'])}" if found["eta_s"] and not found["over"] else ""
     return (
-        f"{_text(found['id'])} [bold]{found['state']}[/]  {_text(found['vehicle'])} "
-        f"({_text(found['role'])}, level {found['level']})  {_text(found['from'])} → "
-        f"{_text(found['to'])}{there}"
+        f"{plain(found['id'])} [bold]{found['state']}[/]  {plain(found['vehicle'])} "
+        f"({plain(found['role'])}, level {found['level']})  {plain(found['from'])} → "
+        f"{plain(found['to'])}{there}"
     )
 
 
@@ -129,13 +129,6 @@ def _junctions(junctions: list[Document], *, states: bool) -> RenderableType:
 
 def _seconds(eta_s: float | None) -> str:
     return "" if eta_s is None else f"{max(0.0, eta_s):.0f} s"
-
-
-def _text(said: object) -> str:
-    """What came from outside, without a meaning for the terminal."""
-    from rich.markup import escape
-
-    return escape("".join(sign if sign.isprintable() else "?" for sign in str(said)))
 
 
 def _show(what: RenderableType) -> None:

@@ -14,7 +14,7 @@ import typer
 from greenband.failures import UsageError, guarded
 from greenband.options import AS_JSON
 from greenband.state_folder import default_folder
-from greenband.terminal import print_json, results, say
+from greenband.terminal import plain, print_json, results, say
 
 if TYPE_CHECKING:
     from greenband.console.tokens import Scope, Token, Tokens
@@ -71,7 +71,7 @@ def list_command(state: STATE = None, as_json: AS_JSON = False) -> None:
     for each in found:
         words = ", ".join(sorted(scope.value for scope in each.scopes))
         days = _day(each.created_utc_ms), _day(each.expires_utc_ms)
-        table.add_row(each.id, each.agency, words, *days, _state(each))
+        table.add_row(each.id, plain(each.agency), words, *days, _state(each))
     results().print(table)
 
 

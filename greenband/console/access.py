@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import Request
+from fastapi.security import HTTPBearer
 
 from greenband.console.hub import Hub
 from greenband.console.limits import Kind
@@ -19,6 +20,8 @@ from greenband.console.tokens import Scope, Token
 
 CSRF_HEADER = "x-csrf-token"
 _SAFE = frozenset({"GET", "HEAD"})
+BEARER = HTTPBearer(auto_error=False, description="A token, as greenband token create makes it")
+"""For the description of the interface; who may is found out by :func:`allowed`."""
 _BEARER = {"WWW-Authenticate": 'Bearer realm="greenband"'}
 
 

@@ -7,13 +7,14 @@ import contextlib
 from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from greenband.console import audit_api, corridor_api, page_routes, problems, sign_in, site_api
 from greenband.console.guard import Guard
 from greenband.console.hub import Hub
+from greenband.console.pages import NotShownError
 from greenband.version import greenband_version
 
 STATIC = Path(__file__).with_name("static")
@@ -40,6 +41,10 @@ def build_app(hub: Hub, hosts: Collection[str], *, tls: bool = False) -> FastAPI
     app.include_router(page_routes.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, hosts=hosts, tls=tls)
+
+    @app.exception_handler(NotShownError)
+    async def _not_shown(request: Request, error: NotShownError) -> Response:
+        return error.answer
 
     @app.get("/healthz", tags=["service"])
     async def healthz() -> JSONResponse:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,10 @@ class Written:
     @property
     def detail(self) -> dict[str, object]:
         """What there is to know beside who, what and when."""
-        found = json.loads(self.entry.detail)
+        try:
+            found = json.loads(self.entry.detail)
+        except ValueError:  # not ours any more: verify says so, and here it is shown
+            found = self.entry.detail
         return found if isinstance(found, dict) else {"detail": found}
 
 
@@ -51,30 +55,37 @@ class AuditBook:
     ) -> None:
         """Write one entry; it is on record when this returns."""
         text = json.dumps(detail or {}, ensure_ascii=False, sort_keys=True, allow_nan=False)
-        entry = AuditEntry(utc_ms, actor, action, subject, text)
+        said = (_storable(each) for each in (actor, action, subject, text))
+        entry = AuditEntry(utc_ms, *said)
         with writing(self._db):
             append(self._db, entry, last_link(self._db))
 
-    def read(self, subject: str = "", *, after: int = 0, most: int = 200) -> tuple[Written, ...]:
-        """The newest *most* entries after number *after*, in their order; only of *subject*."""
+    def read(
+        self, subject: str = "", *, after: int | None = None, most: int = 200
+    ) -> tuple[Written, ...]:
+        """The newest *most* entries in their order; with *after*, those that follow that number.
+
+        Only of *subject*, if one is named.
+        """
         return read(self._db, subject, after=after, most=most)
 
 
 def read(
-    db: sqlite3.Connection, subject: str = "", *, after: int = 0, most: int = 200
+    db: sqlite3.Connection, subject: str = "", *, after: int | None = None, most: int = 200
 ) -> tuple[Written, ...]:
-    """The newest *most* entries of any file with an audit; see :meth:`AuditBook.read`."""
-    chosen, values = "id > ?", [after]
-    more: list[object] = [*values]
-    if subject:
-        chosen += " AND subject = ?"
-        more.append(subject)
-    rows = db.execute(
-        f"SELECT {_COLUMNS} FROM audit WHERE {chosen} ORDER BY id DESC LIMIT ?",
-        (*more, min(most, ROWS_MAX)),
-    ).fetchall()
+    """Entries of any file with an audit; see :meth:`AuditBook.read`.
+
+    Raises :class:`~edge.errors.StoreError` for a file that is damaged.
+    """
+    order = "DESC" if after is None else "ASC"
+    chosen = " AND subject = ?" if subject else ""
+    values: list[object] = [after or 0, *([subject] if subject else []), min(most, ROWS_MAX)]
+    query = f"SELECT {_COLUMNS} FROM audit WHERE id > ?{chosen} ORDER BY id {order} LIMIT ?"
+    with _damage_named():
+        rows = db.execute(query, values).fetchall()
     return tuple(
-        Written(row[0], AuditEntry(*row[1:6]), bytes(row[6]).hex()) for row in reversed(rows)
+        Written(row[0], AuditEntry(*row[1:6]), bytes(row[6]).hex())
+        for row in (reversed(rows) if after is None else rows)
     )
 
 
@@ -99,10 +110,23 @@ def verified(db: sqlite3.Connection, digest: str = "") -> tuple[int, str]:
 
     With *digest*, also if no entry has it: then the end was cut off after somebody had noted it.
     """
-    count = verify(db)
-    _, last = last_link(db)
-    if digest:
+    with _damage_named():
+        count = verify(db)
+        _, last = last_link(db)
         known = [bytes(row[0]).hex() for row in db.execute("SELECT digest FROM audit")]
-        if not any(each.startswith(digest.lower()) for each in known):
-            raise StoreError(f"no entry has the digest {digest}: entries have been cut off")
+    if digest and not any(each.startswith(digest.lower()) for each in known):
+        raise StoreError(f"no entry has the digest {digest}: entries have been cut off")
     return count, bytes(last).hex()
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"the file is damaged ({error}): take what a copy of it says") from None
+
+
+def _storable(text: str) -> str:
+    """*text* without what no file can hold: JSON from outside may name half a character."""
+    return text.encode(errors="replace").decode()

@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from edge.corridors.errors import CorridorError
-from edge.corridors.values import Corridor, Wish
-from greenband.console import documents
-from greenband.console.access import Caller, allowed, count, hub_of, note_refusal, still_allowed
+from edge.corridors.values import Corridor
+from greenband.console import corridor_requests, documents
+from greenband.console.access import (
+    BEARER,
+    Caller,
+    allowed,
+    count,
+    hub_of,
+    note_refusal,
+    still_allowed,
+)
+from greenband.console.corridor_requests import Asker, Document, document_of, found, own
 from greenband.console.hub import Hub
 from greenband.console.limits import Kind
-from greenband.console.problems import ProblemError
+from greenband.console.problems import RESPONSES, ProblemError
 from greenband.console.streams import corridor_events, stream_of
 from greenband.console.tokens import Scope
-from greenband.console.wishes import (
-    OpenIn,
-    PositionIn,
-    RerouteIn,
-    WishIn,
-    position_of,
-    street_at,
-    wish_of,
-)
+from greenband.console.wishes import OpenIn, PositionIn, RerouteIn, WishIn
 
-router = APIRouter(prefix="/v1", tags=["corridors"])
+router = APIRouter(
+    prefix="/v1", tags=["corridors"], dependencies=[Depends(BEARER)], responses=RESPONSES
+)
 Viewer = Annotated[Caller, Depends(allowed(Scope.VIEW))]
 Requester = Annotated[Caller, Depends(allowed(Scope.CORRIDOR_REQUEST))]
 Canceller = Annotated[Caller, Depends(allowed(Scope.CORRIDOR_CANCEL))]
-Document = dict[str, Any]
+OVER_MAX = 50
+"""So many corridors that are over are listed."""
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        max_length=200,
+        description="Has to be sent: 1 to 128 characters, new for every new request and the same "
+        "when it is repeated.",
+    ),
+]
 
 
 @router.get("/vehicles")
@@ -44,96 +55,47 @@ async def vehicles(request: Request, caller: Viewer) -> list[Document]:
 async def preview(request: Request, caller: Requester, asked: WishIn) -> Document:
     """What a corridor would be; nothing is asked of any junction. Good for a minute."""
     count(request, caller, Kind.PREVIEW)
-    hub = hub_of(request)
-    centre = hub.centre
-    found = await centre.preview(wish_of(asked, centre.vehicles, centre.streets))
-    hub.previews.keep(found, caller.agency)
-    return documents.preview(found, centre.sites, centre.now_utc_ms())
+    return await corridor_requests.preview(hub_of(request), _asker(caller), asked)
 
 
 @router.post("/corridors", status_code=201)
 async def open_corridor(
-    request: Request,
-    caller: Requester,
-    asked: OpenIn,
-    idempotency_key: Annotated[str, Header(max_length=200)] = "",
+    request: Request, caller: Requester, asked: OpenIn, idempotency_key: IdempotencyKey = ""
 ) -> JSONResponse:
     """Open the corridor of a preview, or of a wish. Repeat it by the same Idempotency-Key."""
     hub, body = hub_of(request), await request.body()
     before = hub.answers.begin(caller.agency, idempotency_key, body, hub.utc_ms())
     if before is not None:
-        return JSONResponse(json.loads(before), 201, {"Idempotency-Replayed": "true"})
+        return _opened(json.loads(before), {"Idempotency-Replayed": "true"})
     try:
         count(request, caller, Kind.REQUEST)
-        corridor = await _open(hub, caller, asked)
-        answer = _document(hub, corridor)
+        corridor = await corridor_requests.open_corridor(hub, _asker(caller), asked)
+        answer = document_of(hub, corridor)
         hub.keep_answer(caller.agency, idempotency_key, body, answer)
     finally:
         hub.answers.leave(caller.agency, idempotency_key)
-    return JSONResponse(answer, 201, {"Location": f"/v1/corridors/{corridor.id}"})
+    return _opened(answer, {})
 
 
-async def _open(hub: Hub, caller: Caller, asked: OpenIn) -> Corridor:
-    centre = hub.centre
-    if (asked.preview_id is None) == (asked.wish is None):
-        raise ProblemError(422, "bad-request", "Send either preview_id or wish.")
-    route: tuple[str, ...] | None = None
-    if asked.preview_id is not None:
-        now_utc_ms = centre.now_utc_ms()
-        shown = hub.previews.take(asked.preview_id, caller.agency, now_utc_ms)
-        wish, route = _with_reason(shown.wish, asked.reason), shown.route
-    else:
-        assert asked.wish is not None
-        wish = _with_reason(wish_of(asked.wish, centre.vehicles, centre.streets), asked.reason)
-    asked_for = _asked_for(wish)
-    try:
-        corridor = await centre.open(wish, caller.agency, route)
-    except CorridorError as error:
-        hub.note(caller.actor, "corridor refused", wish.vehicle, {**asked_for, "why": str(error)})
-        raise
-    if asked.preview_id is not None:
-        hub.previews.opened(asked.preview_id, corridor.id)
-    junctions = [each.site for each in corridor.passages]
-    hub.note(caller.actor, "corridor requested", corridor.id, {**asked_for, "junctions": junctions})
-    hub.look()
-    return corridor
-
-
-def _with_reason(wish: Wish, reason: str) -> Wish:
-    return Wish(
-        vehicle=wish.vehicle,
-        role=wish.role,
-        level=wish.level,
-        origin=wish.origin,
-        destination=wish.destination,
-        route=wish.route,
-        reason=reason or wish.reason,
-        max_duration_s=wish.max_duration_s,
-    )
-
-
-def _asked_for(wish: Wish) -> Document:
-    return {
-        "vehicle": wish.vehicle,
-        "level": wish.level,
-        "from": wish.origin,
-        "to": wish.destination,
-        "reason": wish.reason,
-    }
+def _opened(answer: Document, headers: dict[str, str]) -> JSONResponse:
+    return JSONResponse(answer, 201, {"Location": f"/v1/corridors/{answer['id']}", **headers})
 
 
 @router.get("/corridors")
 async def corridors(request: Request, caller: Viewer) -> list[Document]:
     """All corridors that are open, and the last ones that were; the newest first."""
     hub = hub_of(request)
-    return [_document(hub, each) for each in reversed(tuple(hub.centre.corridors.values()))]
+    newest = list(reversed(tuple(hub.centre.corridors.values())))
+    over = [each.id for each in newest if each.state.is_over]
+    left_out = frozenset(over[OVER_MAX:])
+    return [document_of(hub, each) for each in newest if each.id not in left_out]
 
 
 @router.get("/corridors/{corridor_id}")
 async def corridor(request: Request, caller: Viewer, corridor_id: str) -> Document:
     """One corridor, with a row for each junction."""
     hub = hub_of(request)
-    return _document(hub, _found(hub, corridor_id))
+    return document_of(hub, found(hub, corridor_id))
 
 
 @router.get("/corridors/{corridor_id}/events")
@@ -141,7 +103,7 @@ async def events(request: Request, caller: Viewer, corridor_id: str) -> Streamin
     """The same as server-sent events: at every change, and once a second, until it is over."""
     count(request, caller, Kind.STREAM)
     hub = hub_of(request)
-    _found(hub, corridor_id)
+    found(hub, corridor_id)
     stream = corridor_events(hub, corridor_id, still_allowed(request, caller))
     return stream_of(hub, caller, stream)
 
@@ -153,10 +115,8 @@ async def report(
     """Where its vehicle is, about once a second."""
     count(request, caller, Kind.POSITION)
     hub = hub_of(request)
-    _own(hub, caller, corridor_id)
-    centre = hub.centre
-    position = position_of(asked, centre.streets, centre.now_utc_ms())
-    return _document(hub, await centre.report(corridor_id, position))
+    mine = _own(hub, caller, corridor_id)
+    return document_of(hub, await corridor_requests.report(hub, mine, asked))
 
 
 @router.patch("/corridors/{corridor_id}")
@@ -166,71 +126,37 @@ async def reroute(
     """Go on to another destination, or by another route, from where the vehicle is."""
     count(request, caller, Kind.REQUEST)
     hub = hub_of(request)
-    _own(hub, caller, corridor_id)
-    way: tuple[str, ...] | str = tuple(asked.route)
-    if not way:
-        way = street_at(asked.destination, hub.centre.streets, "to")
-    changed = await hub.centre.reroute(corridor_id, way)
-    hub.note(
-        caller.actor,
-        "corridor rerouted",
-        corridor_id,
-        {"to": changed.route[-1], "junctions": [each.site for each in changed.passages]},
-    )
-    hub.look()
-    return _document(hub, changed)
+    mine = _own(hub, caller, corridor_id)
+    return document_of(hub, await corridor_requests.reroute(hub, _asker(caller), mine, asked))
 
 
 @router.delete("/corridors/{corridor_id}")
 async def cancel(
-    request: Request,
-    caller: Canceller,
-    corridor_id: str,
-    reason: Annotated[str, Query(max_length=500)] = "",
+    request: Request, caller: Canceller, corridor_id: str, reason: Annotated[str, Query()] = ""
 ) -> Document:
     """Give the junctions back at once. Never limited, and harmless when repeated."""
     hub = hub_of(request)
-    if not _own(hub, caller, corridor_id).state.is_over:
-        hub.note(caller.actor, "corridor cancelled", corridor_id, {"reason": reason})
-    ended = await hub.centre.cancel(corridor_id, reason or f"cancelled by {caller.agency}")
-    hub.look()
-    return _document(hub, ended)
+    mine = _own(hub, caller, corridor_id)
+    return document_of(hub, await corridor_requests.cancel(hub, _asker(caller), mine, reason))
 
 
 @router.post("/corridors/{corridor_id}:end")
 async def end(request: Request, caller: Requester, corridor_id: str) -> Document:
     """The vehicle has arrived. Never limited."""
     hub = hub_of(request)
-    if not _own(hub, caller, corridor_id).state.is_over:
-        hub.note(caller.actor, "corridor ended", corridor_id)
-    ended = await hub.centre.end(corridor_id)
-    hub.look()
-    return _document(hub, ended)
+    mine = _own(hub, caller, corridor_id)
+    return document_of(hub, await corridor_requests.end(hub, _asker(caller), mine))
 
 
-def _found(hub: Hub, corridor_id: str) -> Corridor:
-    corridor = hub.centre.corridors.get(corridor_id)
-    if corridor is None:
-        raise CorridorError(
-            "unknown-corridor",
-            f"There is no corridor {corridor_id!r}: see the list of corridors for those that are "
-            "open.",
-        )
-    return corridor
+def _asker(caller: Caller) -> Asker:
+    """Who administers may touch every corridor."""
+    return Asker(caller.agency, caller.actor, may_touch_all=caller.may(Scope.ADMIN))
 
 
 def _own(hub: Hub, caller: Caller, corridor_id: str) -> Corridor:
-    """The corridor, if it is the caller's agency's; who administers may touch every one."""
-    corridor = _found(hub, corridor_id)
-    if corridor.caller != caller.agency and not caller.may(Scope.ADMIN):
-        note_refusal(hub, caller, corridor_id, {"agency": corridor.caller})
-        raise ProblemError(
-            403,
-            "another-agency",
-            f"This corridor belongs to {corridor.caller}: ask them, or traffic management.",
-        )
-    return corridor
-
-
-def _document(hub: Hub, corridor: Corridor) -> Document:
-    return documents.corridor(corridor, hub.centre.sites, hub.centre.now_utc_ms())
+    """The corridor, if it is the caller's to change; that it is not goes on record."""
+    try:
+        return own(hub, _asker(caller), corridor_id)
+    except ProblemError:
+        note_refusal(hub, caller, corridor_id, {"agency": found(hub, corridor_id).caller})
+        raise

@@ -28,6 +28,8 @@ class CorridorWatch:
             del self._passages[key]
 
     def _look_at(self, corridor: Corridor) -> None:
+        if corridor.state.is_over and self._states.get(corridor.id) == corridor.state.value:
+            return  # nothing becomes of it any more
         for passage in corridor.passages:
             key, found = (corridor.id, passage.site), (passage.state.value, passage.why)
             before = self._passages.get(key)

@@ -2,19 +2,25 @@
 
 A page elsewhere can make a browser send requests to 127.0.0.1, under a name of its own that it
 has turned to there (DNS rebinding): so the ``Host`` has to be one of ours. Of what is kept back
-here the application hears nothing.
+here the application hears nothing. What fails in it, and nobody there has a word for, is answered
+here as well.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from greenband.console.problems import ProblemError
+from greenband.console.problems import ProblemError, from_http
 
 BODY_BYTES_MAX = 262_144
+BODY_S = 10.0
+"""Who has not sent all of a request by then does not hold a place any longer."""
 CONTENT_POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "object-src 'none'"
@@ -29,6 +35,12 @@ HEADERS = {
 }
 _STATIC = "/static/"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+FAILED = ProblemError(
+    500,
+    "failed",
+    "The console could not do that: try again, and if it stays so, tell whoever runs it.",
+)
+_log = structlog.get_logger("greenband.console")
 
 
 class Guard:
@@ -46,16 +58,25 @@ class Guard:
             return
         headers = Headers(scope=scope)
         problem = self._fault(scope, headers)
+        begun = False
 
         async def protected(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 self._protect(MutableHeaders(scope=message), scope["path"])
             await send(message)
 
         if problem is not None:
             await problem.response()(scope, receive, protected)
             return
-        await self._app(scope, _bounded(receive), protected)
+        try:
+            await self._app(scope, _bounded(receive), protected)
+        except Exception:
+            if begun:
+                raise
+            _log.exception("a request failed", method=scope["method"], path=scope["path"])
+            await FAILED.response()(scope, receive, protected)
 
     def _fault(self, scope: Scope, headers: Headers) -> ProblemError | None:
         host = headers.get("host", "")
@@ -75,9 +96,7 @@ class Guard:
                 )
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > BODY_BYTES_MAX:
-            return ProblemError(
-                413, "too-large", f"A request has at most {BODY_BYTES_MAX} bytes: send less."
-            )
+            return from_http(HTTPException(413))
         return None
 
     def _protect(self, headers: MutableHeaders, path: str) -> None:
@@ -90,17 +109,26 @@ class Guard:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """*receive*, for bodies that come in pieces and don't say how long they are."""
-    left = BODY_BYTES_MAX
+    """*receive*, for bodies that come in pieces: not for ever, and no more than a bounded one.
+
+    What it raises FastAPI lets pass where it reads a body itself.
+    """
+    left, is_whole = BODY_BYTES_MAX, False
+    until_s = asyncio.get_running_loop().time() + BODY_S
 
     async def bounded() -> Message:
-        nonlocal left
-        message = await receive()
+        nonlocal left, is_whole
+        if is_whole:
+            return await receive()  # it waits for the end of the connection
+        try:
+            async with asyncio.timeout_at(until_s):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408) from None
         left -= len(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
         if left < 0:
-            raise ProblemError(
-                413, "too-large", f"A request has at most {BODY_BYTES_MAX} bytes: send less."
-            )
+            raise HTTPException(413)
         return message
 
     return bounded

@@ -42,8 +42,11 @@ class SiteHistory:
 
     def look(self, live: SiteLive) -> None:
         """How it is now."""
-        if live.utc_ms <= self._seen_ms:
+        if live.utc_ms == self._seen_ms:
             return
+        if live.utc_ms < self._seen_ms:  # its clock was put back: what was, can't be placed now
+            self.stages.clear()
+            self.shown.clear()
         self._seen_ms = live.utc_ms
         if not self.shown or self.shown[-1].aspects != live.aspects:
             self.shown.append(Shown(live.utc_ms, live.aspects))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,7 +23,14 @@ from greenband.console.previews import Previews
 from greenband.console.sessions import Sessions
 from greenband.console.tokens import Tokens
 
+WAIT_FOR_FILE_MS = 200
+"""So long the console, and every corridor with it, may stand still for another writer."""
+AGAIN_MS = 1_000
+UNWRITTEN_MAX = 10_000
 _log = structlog.get_logger("greenband.console")
+
+Entry = tuple[int, str, str, str, Mapping[str, object] | None]
+"""UTC in ms, actor, action, subject, detail."""
 
 
 class Hub:
@@ -34,6 +41,7 @@ class Hub:
     ) -> None:
         self.centre = centre
         self.db: sqlite3.Connection = open_database(folder / FILE)
+        self.db.execute(f"PRAGMA busy_timeout = {WAIT_FOR_FILE_MS}")
         self.tokens = Tokens(self.db)
         self.audit = AuditBook(self.db)
         self.answers = Answers(self.db)
@@ -48,39 +56,59 @@ class Hub:
         """The server is about to end: streams end before it."""
         self.audit_fault = ""
         """Why the last entry could not be written; empty if it was."""
-        self._main_line: Line | None = None
+        self._unwritten: deque[Entry] = deque(maxlen=UNWRITTEN_MAX)
+        self._write_again_ms = 0
+        self._main_line: asyncio.Task[Line | None] | None = None
 
     async def run(self) -> None:
         """Follow the centre until cancelled: what was green when, what every junction answered."""
         while True:
-            self.look()
+            try:
+                self.look()
+            except Exception:  # what can't be followed now must not end the following
+                _log.exception("the centre could not be followed")
             await self.centre.changed()
 
     async def main_line(self) -> Line | None:
         """The line with the most signals; looked for once, beside the event loop."""
         if self._main_line is None:
-            self._main_line = await asyncio.to_thread(longest_line, self.centre.streets)
-        return self._main_line
+            search = asyncio.to_thread(longest_line, self.centre.streets)
+            self._main_line = asyncio.create_task(search, name="longest line")
+        return await asyncio.shield(self._main_line)
 
     def look(self) -> None:
         """Take down what there is to see now."""
         centre = self.centre
         self.history.look(centre.now_utc_ms(), centre.sites, centre.live, centre.corridors)
         self.watch.look(centre.corridors)
+        self._write()
 
     def note(
         self, actor: str, action: str, subject: str, detail: Mapping[str, object] | None = None
     ) -> None:
         """Write into the audit, by the clock of this computer.
 
-        A disk that can't be written keeps nobody from a corridor: it is logged, and the health
-        says so until something can be written again.
+        A disk that can't be written keeps nobody from a corridor: it is logged, the health says so,
+        and what is to be written waits until it can be.
         """
+        if len(self._unwritten) == UNWRITTEN_MAX:
+            _log.error("an entry of the audit is lost", entry=self._unwritten[0])
+        self._unwritten.append((self.utc_ms(), actor, action, subject, detail))
+        self._write()
+
+    def _write(self) -> None:
+        """What waits for the audit, in its order; what can't be written is tried a second later."""
+        if self.audit_fault and self.mono_ms() < self._write_again_ms:
+            return
         try:
-            self.audit.note(self.utc_ms(), actor, action, subject, detail)
+            while self._unwritten:
+                self.audit.note(*self._unwritten[0])
+                self._unwritten.popleft()
         except sqlite3.Error as error:
+            self._write_again_ms = self.mono_ms() + AGAIN_MS
+            if not self.audit_fault:
+                _log.error("audit not written", action=self._unwritten[0][2], why=str(error))
             self.audit_fault = f"the audit can't be written ({error})"
-            _log.error("audit not written", action=action, subject=subject, why=str(error))
         else:
             self.audit_fault = ""
 
@@ -103,4 +131,8 @@ class Hub:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._write_again_ms = 0
+        self._write()
+        for entry in self._unwritten:
+            _log.error("an entry of the audit is lost", entry=entry)
         self.db.close()

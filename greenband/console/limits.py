@@ -24,6 +24,7 @@ class Kind(Enum):
     POSITION = "positions"
     PLAN = "plans"
     STREAM = "new event streams"
+    SIGN_IN = "sign-ins"
     REFUSAL = "refusals on record"
 
 
@@ -32,7 +33,8 @@ RATES = {
     Kind.PREVIEW: Rate(120, 30),
     Kind.POSITION: Rate(3_000, 300),
     Kind.PLAN: Rate(30, 20),
-    Kind.STREAM: Rate(120, 40),
+    Kind.STREAM: Rate(600, 100),
+    Kind.SIGN_IN: Rate(30, 20),
     Kind.REFUSAL: Rate(60, 30),
 }
 

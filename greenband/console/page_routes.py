@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
 
 from controller import plan_json
 from greenband.console import documents
-from greenband.console.access import Caller, hub_of, session_of
-from greenband.console.pages import page
+from greenband.console.access import hub_of
+from greenband.console.pages import page, shown_to
 from greenband.console.tokens import Scope
 
 router = APIRouter(include_in_schema=False)
+VIEWERS = [Depends(shown_to(Scope.VIEW))]
+AUDITORS = [Depends(shown_to(Scope.AUDIT_READ))]
 AUDIT_ROWS = 200
 
 
-@router.get("/")
+@router.get("/", dependencies=VIEWERS)
 async def map_page(request: Request) -> Response:
     """The net, live, with a table of its sites beside it."""
     sites = hub_of(request).centre.sites
-    return _shown(request, Scope.VIEW, "map.html.j2", title="Map", sites=sites)
+    return _shown(request, "map.html.j2", title="Map", sites=sites)
 
 
-@router.get("/sites/{site}")
+@router.get("/sites/{site}", dependencies=VIEWERS)
 async def site_page(request: Request, site: str) -> Response:
     """One junction."""
     hub = hub_of(request)
@@ -38,7 +40,6 @@ async def site_page(request: Request, site: str) -> Response:
     usual = [each for each in document["stages"] if each["name"] in in_plan or not in_plan]
     return _shown(
         request,
-        Scope.VIEW,
         "site.html.j2",
         title=facts.label,
         facts=facts,
@@ -49,15 +50,15 @@ async def site_page(request: Request, site: str) -> Response:
     )
 
 
-@router.get("/line")
+@router.get("/line", dependencies=VIEWERS)
 async def line_page(
     request: Request, corridor: Annotated[str, Query(max_length=200)] = ""
 ) -> Response:
     """Time and space along a line of signals."""
-    return _shown(request, Scope.VIEW, "line.html.j2", title="Time–space", corridor=corridor)
+    return _shown(request, "line.html.j2", title="Time–space", corridor=corridor)
 
 
-@router.get("/plans")
+@router.get("/plans", dependencies=VIEWERS)
 async def plans_page(request: Request) -> Response:
     """Plans in force, and those that were."""
     hub = hub_of(request)
@@ -67,10 +68,10 @@ async def plans_page(request: Request) -> Response:
         for _, history in rows
         for each in history
     }
-    return _shown(request, Scope.VIEW, "plans.html.j2", title="Plans", rows=rows, texts=texts)
+    return _shown(request, "plans.html.j2", title="Plans", rows=rows, texts=texts)
 
 
-@router.get("/corridors")
+@router.get("/corridors", dependencies=VIEWERS)
 async def corridors_page(request: Request) -> Response:
     """For dispatch: ask for a corridor, and see those that are open."""
     hub = hub_of(request)
@@ -80,7 +81,6 @@ async def corridors_page(request: Request) -> Response:
     )
     return _shown(
         request,
-        Scope.VIEW,
         "corridors.html.j2",
         title="Corridors",
         vehicles=hub.centre.vehicles,
@@ -88,7 +88,7 @@ async def corridors_page(request: Request) -> Response:
     )
 
 
-@router.get("/corridors/{corridor}")
+@router.get("/corridors/{corridor}", dependencies=VIEWERS)
 async def corridor_page(request: Request, corridor: str) -> Response:
     """One corridor, live."""
     hub = hub_of(request)
@@ -99,7 +99,6 @@ async def corridor_page(request: Request, corridor: str) -> Response:
     labels = {name: street.label for name, street in hub.centre.streets.streets.items()}
     return _shown(
         request,
-        Scope.VIEW,
         "corridor.html.j2",
         title=f"Corridor for {found.wish.vehicle}",
         corridor=document,
@@ -108,7 +107,7 @@ async def corridor_page(request: Request, corridor: str) -> Response:
     )
 
 
-@router.get("/audit")
+@router.get("/audit", dependencies=AUDITORS)
 async def audit_page(
     request: Request, corridor: Annotated[str, Query(max_length=200)] = ""
 ) -> Response:
@@ -116,7 +115,6 @@ async def audit_page(
     rows = hub_of(request).audit.read(corridor, most=AUDIT_ROWS)
     return _shown(
         request,
-        Scope.AUDIT_READ,
         "audit.html.j2",
         title="Audit",
         rows=tuple(reversed(rows)),
@@ -124,7 +122,7 @@ async def audit_page(
     )
 
 
-@router.get("/interface")
+@router.get("/interface", dependencies=VIEWERS)
 async def interface_page(request: Request) -> Response:
     """What the HTTP interface offers, from its own description."""
     schema = request.app.openapi()
@@ -133,25 +131,12 @@ async def interface_page(request: Request) -> Response:
         for path, methods in schema["paths"].items()
         for method, each in methods.items()
     ]
-    return _shown(request, Scope.VIEW, "interface.html.j2", title="Interface", offers=offers)
+    return _shown(request, "interface.html.j2", title="Interface", offers=offers)
 
 
-def _shown(request: Request, scope: Scope, template: str, **values: object) -> Response:
-    """A page for those who are signed in and may see it."""
-    caller = session_of(request)
-    if caller is None:
-        return RedirectResponse("/login", 303)
-    if not caller.may(scope):
-        return _refused(request, caller, scope)
+def _shown(request: Request, template: str, **values: object) -> Response:
     return page(request, template, values)
 
 
-def _refused(request: Request, caller: Caller, scope: Scope) -> Response:
-    words = f"The token of {caller.agency} is not good for {scope.value}: ask for one that is."
-    return page(request, "message.html.j2", {"title": "Not allowed", "words": words}, 403)
-
-
 def _missing(request: Request, words: str) -> Response:
-    if session_of(request) is None:
-        return RedirectResponse("/login", 303)
     return page(request, "message.html.j2", {"title": "Not found", "words": words}, 404)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from greenband.console.access import hub_of, session_of
+from greenband.console.access import hub_of, note_refusal, session_of
 from greenband.console.tokens import Scope
 from greenband.version import greenband_version
 
@@ -57,3 +57,30 @@ def page(
         )
     )
     return HTMLResponse(text, status_code=status)
+
+
+class NotShownError(Exception):
+    """Whoever asks for a page gets *answer* instead of it."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def shown_to(scope: Scope) -> Callable[[Request], Awaitable[None]]:
+    """A dependency: before anything is looked up for a page, who asks has to be signed in."""
+
+    async def check(request: Request) -> None:
+        caller = session_of(request)
+        if caller is None:
+            raise NotShownError(RedirectResponse("/login", 303))
+        if not caller.may(scope):
+            missing = {"missing_scope": scope.value}
+            note_refusal(hub_of(request), caller, request.url.path, missing)
+            words = (
+                f"The token of {caller.agency} is not good for {scope.value}: ask for one that is."
+            )
+            values = {"title": "Not allowed", "words": words}
+            raise NotShownError(page(request, "message.html.j2", values, 403))
+
+    return check

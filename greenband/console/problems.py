@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -26,9 +27,34 @@ STATUS_OF = {
 }
 """By code of a :class:`CorridorError`; every other one is 422."""
 _HELP = {
-    404: "Nothing is there: check the address.",
-    405: "That address does not take this method.",
+    400: ("bad-request", "The body can't be read: send JSON in UTF-8."),
+    404: ("not-found", "Nothing is there: check the address."),
+    405: ("method-not-allowed", "That address does not take this method."),
+    408: ("too-slow", "The request did not come to its end: send it anew."),
+    413: ("too-large", "A request has at most 256 KiB: send less."),
 }
+ERRORS_MAX = 20
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "What went wrong, with a code for programs and a sentence for people",
+        "content": {
+            MEDIA: {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail", "code"],
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                        "code": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}
+"""How the description of the interface puts it."""
 
 
 class ProblemError(Exception):
@@ -116,26 +142,39 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _request(request: Request, error: RequestValidationError) -> JSONResponse:
-        return from_validation(error).response()
+        is_json = "json" in request.headers.get("content-type", "")
+        return from_validation(error, is_json=is_json).response()
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        phrase = HTTPStatus(error.status_code).phrase
-        code = phrase.lower().replace(" ", "-")
-        sentence = _HELP.get(error.status_code, f"{phrase}.")
-        return ProblemError(error.status_code, code, sentence).response()
+        return from_http(error).response()
 
 
-def from_validation(error: RequestValidationError) -> ProblemError:
+def from_http(error: HTTPException) -> ProblemError:
+    """What the framework says, in our words."""
+    phrase = HTTPStatus(error.status_code).phrase
+    usual = phrase.lower().replace(" ", "-"), f"{phrase}."
+    code, words = _HELP.get(error.status_code, usual)
+    return ProblemError(error.status_code, code, words, error.headers)
+
+
+def from_validation(error: RequestValidationError, *, is_json: bool = True) -> ProblemError:
     """What is wrong with a request, first fault first."""
-    found = [
-        {"where": ".".join(str(part) for part in each["loc"][1:]) or "body", "what": each["msg"]}
-        for each in error.errors()
-    ]
+    found = [_fault(each) for each in error.errors()[:ERRORS_MAX]]
     first = found[0] if found else {"where": "body", "what": "it can't be read"}
-    return ProblemError(
-        422,
-        "bad-request",
-        f"{first['where']}: {first['what']}. Correct it and send it again.",
-        errors=found,
-    )
+    words = f"{first['where']}: {first['what']}. Correct it and send it again."
+    if first["where"] == "body" and not is_json:
+        words = "The body is not taken for JSON: send it with Content-Type: application/json."
+    return ProblemError(422, "bad-request", words, errors=found)
+
+
+def _fault(said: Mapping[str, Any]) -> dict[str, str]:
+    where, what = ".".join(str(part) for part in said["loc"][1:]), said["msg"]
+    if said["type"] == "json_invalid":
+        where, what = "", f"it is not JSON from character {where} on"
+    return {"where": _printable(where) or "body", "what": _printable(what)}
+
+
+def _printable(text: str) -> str:
+    """*text* without what can't be sent: JSON may name half a character."""
+    return text.encode(errors="replace").decode()

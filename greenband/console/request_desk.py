@@ -7,33 +7,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Collection
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge.centre.requests import Request, RequestRefusedError
 from edge.centre.requests_link import RequestHandler
 from edge.config_words import first_in_json
 from edge.corridors.errors import CorridorError
-from edge.corridors.values import Corridor, Wish
-from greenband.console import documents
+from edge.corridors.values import Corridor
+from greenband.console import corridor_requests
+from greenband.console.corridor_requests import Asker, Document, document_of, own
 from greenband.console.hub import Hub
 from greenband.console.limits import Kind
 from greenband.console.problems import ProblemError, sentence
-from greenband.console.wishes import (
-    Name,
-    OpenIn,
-    PositionIn,
-    Reason,
-    RerouteIn,
-    WishIn,
-    position_of,
-    street_at,
-    wish_of,
-)
+from greenband.console.wishes import Name, OpenIn, PositionIn, RerouteIn, WishIn
 
-Document = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
 REPEAT_MS = 1_000
 COUNTED = {
@@ -56,7 +45,7 @@ class _RerouteOf(RerouteIn):
 class _EndOf(BaseModel):
     model_config = ConfigDict(extra="forbid")
     corridor: Name
-    reason: Reason = Field("")
+    reason: str = ""
 
 
 class RequestDesk:
@@ -66,6 +55,7 @@ class RequestDesk:
         self._hub = hub
         self._agencies = frozenset(agencies)
         self._told: dict[str, tuple[str, int]] = {}
+        self._told_last: set[str] = set()
         self._verbs = {
             "preview": self._preview,
             "open": self._open,
@@ -94,22 +84,24 @@ class RequestDesk:
         centre = self._hub.centre
         while True:
             known = dict(centre.corridors)
+            self._told_last &= known.keys()
             for gone in self._told.keys() - known.keys():
                 del self._told[gone]
             for each in known.values():
-                if each.caller in self._agencies:
-                    said = documents.corridor(each, centre.sites, centre.now_utc_ms())
+                if each.caller in self._agencies and each.id not in self._told_last:
+                    said = document_of(self._hub, each)
                     if self._is_news(said):
                         yield each.caller, said
+                    if said["over"]:
+                        self._told_last.add(each.id)
             await centre.changed()
 
     def _is_news(self, said: Document) -> bool:
-        """Whether to tell it now; what is over is told once."""
+        """Whether to tell it now."""
         rows = [[each["site"], each["state"], each["why"]] for each in said["junctions"]]
         state, now_ms = json.dumps([said["state"], said["note"], rows]), self._hub.mono_ms()
         before, told_ms = self._told.get(said["id"], ("", 0))
-        again = not said["over"] and now_ms - told_ms >= REPEAT_MS
-        if state == before and not again:
+        if state == before and now_ms - told_ms < REPEAT_MS:
             return False
         self._told[said["id"]] = state, now_ms
         return True
@@ -123,103 +115,39 @@ class RequestDesk:
             raise RequestRefusedError(error.code, str(error), request) from None
 
     async def _preview(self, request: Request) -> Document:
-        centre = self._hub.centre
-        asked = _read(WishIn, request)
-        found = await centre.preview(wish_of(asked, centre.vehicles, centre.streets))
-        self._hub.previews.keep(found, request.agency)
-        return documents.preview(found, centre.sites, centre.now_utc_ms())
+        return await corridor_requests.preview(self._hub, _asker(request), _read(WishIn, request))
 
     async def _open(self, request: Request) -> Document:
-        hub, asked = self._hub, _read(OpenIn, request)
-        if (asked.preview_id is None) == (asked.wish is None):
-            raise RequestRefusedError("bad-request", "Send either preview_id or wish.", request)
-        route: tuple[str, ...] | None = None
-        if asked.wish is not None:
-            wish = wish_of(asked.wish, hub.centre.vehicles, hub.centre.streets)
-        else:
-            now_utc_ms = hub.centre.now_utc_ms()
-            shown = hub.previews.take(str(asked.preview_id), request.agency, now_utc_ms)
-            wish, route = shown.wish, shown.route
-        wish = replace(wish, reason=asked.reason or wish.reason)
-        opened = await self._opened(request, wish, route)
-        if asked.preview_id is not None:
-            hub.previews.opened(asked.preview_id, opened.id)
-        return self._document(opened)
-
-    async def _opened(
-        self, request: Request, wish: Wish, route: tuple[str, ...] | None
-    ) -> Corridor:
-        said = {
-            "vehicle": wish.vehicle,
-            "level": wish.level,
-            "from": wish.origin,
-            "to": wish.destination,
-            "reason": wish.reason,
-        }
-        try:
-            opened = await self._hub.centre.open(wish, request.agency, route)
-        except CorridorError as error:
-            more = {**said, "why": str(error)}
-            self._note(request, "corridor refused", wish.vehicle, more)
-            raise
-        more = {**said, "junctions": [each.site for each in opened.passages]}
-        self._note(request, "corridor requested", opened.id, more)
-        return opened
+        asked = _read(OpenIn, request)
+        return self._said(await corridor_requests.open_corridor(self._hub, _asker(request), asked))
 
     async def _position(self, request: Request) -> Document:
-        centre, asked = self._hub.centre, _read(_PositionOf, request)
-        self._check_own(request, asked.corridor)
-        position = position_of(asked, centre.streets, centre.now_utc_ms())
-        return self._document(await centre.report(asked.corridor, position))
+        asked = _read(_PositionOf, request)
+        mine = own(self._hub, _asker(request), asked.corridor)
+        return self._said(await corridor_requests.report(self._hub, mine, asked))
 
     async def _reroute(self, request: Request) -> Document:
-        centre, asked = self._hub.centre, _read(_RerouteOf, request)
-        self._check_own(request, asked.corridor)
-        way: tuple[str, ...] | str = tuple(asked.route)
-        if not way:
-            way = street_at(asked.destination, centre.streets, "to")
-        changed = await centre.reroute(asked.corridor, way)
-        junctions = [each.site for each in changed.passages]
-        said = {"to": changed.route[-1], "junctions": junctions}
-        self._note(request, "corridor rerouted", asked.corridor, said)
-        return self._document(changed)
+        asked, asker = _read(_RerouteOf, request), _asker(request)
+        mine = own(self._hub, asker, asked.corridor)
+        return self._said(await corridor_requests.reroute(self._hub, asker, mine, asked))
 
     async def _cancel(self, request: Request) -> Document:
-        asked = _read(_EndOf, request)
-        self._check_own(request, asked.corridor)
-        self._note(request, "corridor cancelled", asked.corridor, {"reason": asked.reason})
-        why = asked.reason or f"cancelled by {request.agency}"
-        return self._document(await self._hub.centre.cancel(asked.corridor, why))
+        asked, asker = _read(_EndOf, request), _asker(request)
+        mine = own(self._hub, asker, asked.corridor)
+        return self._said(await corridor_requests.cancel(self._hub, asker, mine, asked.reason))
 
     async def _end(self, request: Request) -> Document:
-        asked = _read(_EndOf, request)
-        self._check_own(request, asked.corridor)
-        self._note(request, "corridor ended", asked.corridor, {"reason": asked.reason})
-        return self._document(await self._hub.centre.end(asked.corridor))
+        asked, asker = _read(_EndOf, request), _asker(request)
+        mine = own(self._hub, asker, asked.corridor)
+        return self._said(await corridor_requests.end(self._hub, asker, mine, asked.reason))
 
-    def _check_own(self, request: Request, corridor_id: str) -> None:
-        corridor = self._hub.centre.corridors.get(corridor_id)
-        if corridor is None:
-            raise RequestRefusedError(
-                "unknown-corridor",
-                f"There is no corridor {corridor_id!r}: open one, and use its id.",
-                request,
-            )
-        if corridor.caller != request.agency:
-            raise RequestRefusedError(
-                "another-agency",
-                f"This corridor belongs to {corridor.caller}: ask them, or traffic management.",
-                request,
-            )
+    def _said(self, corridor: Corridor) -> Document:
+        return document_of(self._hub, corridor)
 
-    def _note(self, request: Request, action: str, subject: str, detail: Document) -> None:
-        number = {"sequence_no": request.sequence_no}
-        self._hub.note(_actor(request.agency), action, subject, {**detail, **number})
 
-    def _document(self, corridor: Corridor) -> Document:
-        self._hub.look()
-        centre = self._hub.centre
-        return documents.corridor(corridor, centre.sites, centre.now_utc_ms())
+def _asker(request: Request) -> Asker:
+    mark = {"sequence_no": request.sequence_no}
+    return Asker(request.agency, _actor(request.agency), mark=mark)
 
 
 def _actor(agency: str) -> str:

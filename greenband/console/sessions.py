@@ -14,6 +14,8 @@ COOKIE = "greenband_session"
 SESSION_MS = 12 * 3_600_000
 CODE_MS = 600_000
 SESSIONS_MAX = 1_000
+OF_ONE_TOKEN_MAX = 50
+"""Whoever signs in again and again signs out nobody but themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Sessions:
 
     def begin(self, token_id: str, now_utc_ms: int) -> str:
         """A new session for the holder of *token_id*; returns the secret for the cookie."""
-        self._forget(now_utc_ms)
+        self._forget(token_id, now_utc_ms)
         secret = secrets.token_urlsafe(32)
         until_ms = now_utc_ms + SESSION_MS
         self._open[_digest(secret)] = Session(token_id, secrets.token_urlsafe(32), until_ms)
@@ -64,9 +66,13 @@ class Sessions:
         token_id, until_ms = self._codes.pop(_digest(code), ("", 0))
         return token_id if now_utc_ms < until_ms else None
 
-    def _forget(self, now_utc_ms: int) -> None:
+    def _forget(self, token_id: str, now_utc_ms: int) -> None:
+        """Make room for one more session of *token_id*."""
         over = [key for key, each in self._open.items() if now_utc_ms >= each.until_utc_ms]
         for key in over:
+            del self._open[key]
+        own = [key for key, each in self._open.items() if each.token_id == token_id]
+        for key in own[: max(0, len(own) - OF_ONE_TOKEN_MAX + 1)]:
             del self._open[key]
         while len(self._open) >= SESSIONS_MAX:
             del self._open[next(iter(self._open))]

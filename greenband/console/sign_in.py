@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from greenband.console.access import check_csrf, hub_of, session_of
+from greenband.console.limits import Kind
 from greenband.console.pages import page
 from greenband.console.sessions import COOKIE, SESSION_MS
 
@@ -36,6 +37,10 @@ async def sign_in(request: Request) -> Response:
     if found is None:
         wrong = "That token does not count: it is mistyped, revoked or has expired."
         return page(request, "login.html.j2", {"title": "Sign in", "wrong": wrong}, 401)
+    wait_s = hub.limits.take(found.agency, Kind.SIGN_IN, hub.mono_ms())
+    if wait_s > 0.0:
+        wrong = f"{found.agency} has signed in too often: wait {wait_s:.0f} s, then try again."
+        return page(request, "login.html.j2", {"title": "Sign in", "wrong": wrong}, 429)
     return _signed_in(request, found.id)
 
 
@@ -61,6 +66,7 @@ def _signed_in(request: Request, token_id: str) -> Response:
     hub = hub_of(request)
     token = hub.tokens.find(token_id)
     hub.note(token.actor if token else token_id, "signed in", "console")
+    hub.sessions.end(request.cookies.get(COOKIE, ""))
     secret = hub.sessions.begin(token_id, hub.utc_ms())
     answer = RedirectResponse("/", _SEE_OTHER)
     answer.set_cookie(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -11,21 +12,27 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from controller import plan_json
 from controller.plan import TimingPlan, check_plan
-from edge.centre.values import SiteFacts
+from controller.violations import InvalidError
+from edge.centre.values import PlanRecord, SiteFacts
 from edge.corridors.errors import CorridorError
+from edge.errors import EdgeError
 from greenband.console import documents
-from greenband.console.access import Caller, allowed, count, hub_of, still_allowed
+from greenband.console.access import BEARER, Caller, allowed, count, hub_of, still_allowed
 from greenband.console.hub import Hub
 from greenband.console.limits import Kind
 from greenband.console.line_document import line_document
 from greenband.console.lines import line_of
+from greenband.console.problems import RESPONSES, ProblemError
 from greenband.console.streams import net_now, site_events, site_now, stream_of
 from greenband.console.tokens import Scope
 
-router = APIRouter(prefix="/v1", tags=["sites"])
+router = APIRouter(
+    prefix="/v1", tags=["sites"], dependencies=[Depends(BEARER)], responses=RESPONSES
+)
 Viewer = Annotated[Caller, Depends(allowed(Scope.VIEW))]
 Planner = Annotated[Caller, Depends(allowed(Scope.PLAN_WRITE))]
 Document = dict[str, Any]
+NAME_MAX = 200
 
 
 class PlanIn(BaseModel):
@@ -40,7 +47,7 @@ class RollbackIn(BaseModel):
     """Which earlier plan is to come back, and why."""
 
     model_config = ConfigDict(extra="forbid")
-    sequence_no: int
+    sequence_no: Annotated[int, Field(ge=0, le=2**63 - 1)]
     reason: Annotated[str, Field(max_length=500)] = ""
 
 
@@ -113,11 +120,8 @@ async def push(request: Request, caller: Planner, site: str, asked: PlanIn) -> D
     count(request, caller, Kind.PLAN)
     hub = hub_of(request)
     plan = _plan(_facts(hub, site), asked.plan)
-    detail = {"plan": plan.name, "reason": asked.reason}
-    hub.note(caller.actor, "plan pushed", site, detail)
-    record = await hub.centre.push_plan(plan, caller.actor, asked.reason)
-    hub.note(site, "plan answered", site, {"number": record.sequence_no, "state": record.state})
-    return documents.plan_record(record)
+    hub.note(caller.actor, "plan pushed", site, {"plan": plan.name, "reason": asked.reason})
+    return await _answered(hub, site, hub.centre.push_plan(plan, caller.actor, asked.reason))
 
 
 @router.post("/sites/{site}/plans:rollback", status_code=201)
@@ -126,9 +130,24 @@ async def roll_back(request: Request, caller: Planner, site: str, asked: Rollbac
     count(request, caller, Kind.PLAN)
     hub = hub_of(request)
     _facts(hub, site)
-    detail = {"to_number": asked.sequence_no, "reason": asked.reason}
-    hub.note(caller.actor, "plan rolled back", site, detail)
-    record = await hub.centre.roll_back(site, asked.sequence_no, caller.actor, asked.reason)
+    number = asked.sequence_no
+    if all(each.sequence_no != number for each in await hub.centre.plans(site)):
+        raise ProblemError(
+            404, "unknown-plan", f"{site} never had a plan with number {number}: see its plans."
+        )
+    hub.note(caller.actor, "plan rolled back", site, {"to_number": number, "reason": asked.reason})
+    return await _answered(
+        hub, site, hub.centre.roll_back(site, number, caller.actor, asked.reason)
+    )
+
+
+async def _answered(hub: Hub, site: str, sending: Awaitable[PlanRecord]) -> Document:
+    """What came of a plan that was sent; on record, also if it went nowhere."""
+    try:
+        record = await sending
+    except (EdgeError, InvalidError) as error:
+        hub.note(site, "plan not sent", site, {"why": str(error)})
+        raise
     hub.note(site, "plan answered", site, {"number": record.sequence_no, "state": record.state})
     return documents.plan_record(record)
 
@@ -143,7 +162,18 @@ def _facts(hub: Hub, site: str) -> SiteFacts:
 
 
 def _plan(facts: SiteFacts, document: Document) -> TimingPlan:
-    text = json.dumps({"schema": plan_json.SCHEMA, "site": facts.name, **document})
+    content = {"schema": plan_json.SCHEMA, "site": facts.name, **document}
+    try:
+        text = json.dumps(content, ensure_ascii=False)
+        text.encode()
+    except (UnicodeEncodeError, RecursionError):
+        raise ProblemError(
+            422, "invalid", "The plan is no text of a plan file: check what made it."
+        ) from None
     plan = plan_json.from_json(text)
+    if not plan.name.isprintable() or not 0 < len(plan.name) <= NAME_MAX:
+        raise ProblemError(
+            422, "invalid", f"A plan's name has 1 to {NAME_MAX} printable characters: rename it."
+        )
     check_plan(plan, facts.intersection)
     return plan

@@ -14,10 +14,11 @@ from edge.corridors.errors import CorridorError
 from edge.corridors.streets import Point, Street, Streets
 from edge.corridors.values import Position, Wish
 
-AHEAD_MS_MAX = 5_000
+AHEAD_MS_MAX = 2_000
 LATE_MS_MAX = 30_000
 NEAR_M = 150.0
 DURATION_S_MAX = 3_600.0
+UTC_MS_MAX = 2**53
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, populate_by_name=True)
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Reason = Annotated[str, Field(max_length=500)]
@@ -63,7 +64,7 @@ class PositionIn(BaseModel):
     x_m: float | None = None
     y_m: float | None = None
     speed_m_per_s: Annotated[float, Field(ge=0.0, le=90.0)]
-    utc_ms: int | None = None
+    utc_ms: Annotated[int, Field(ge=0, le=UTC_MS_MAX)] | None = None
     """When that was; left out: now."""
 
 

@@ -73,13 +73,11 @@ def served(city):
         )
     try:
         yield _address(process, log)
+        process.send_signal(signal.SIGTERM)  # as a service is stopped: it ends in order
+        assert process.wait(15.0) == 0, log.read_text()
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(15.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()
+        process.wait()
 
 
 def _address(process, log):

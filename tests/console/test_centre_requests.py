@@ -213,7 +213,10 @@ async def _restarted(folder, broker):
         async with office(folder, broker) as hub:
             await fire.send(payload)
             assert (await fire.answer(lambda each: True))["code"] == "replay"
-            assert not hub.centre.corridors
+            (resumed,) = hub.centre.corridors.values()
+            assert (resumed.wish.vehicle, resumed.caller) == ("engine-1", "fire")
+            said = {"corridor": resumed.id, "reason": "it is over"}
+            assert (await fire.ask("cancel", said))["ok"], "it is still the agency's own"
 
 
 def test_a_flood_is_held_back_and_a_cancellation_never(tmp_path, broker):
@@ -238,6 +241,7 @@ async def _flooded(folder, broker):
         for _ in range(3 * BURST):
             assert (await fire.ask("cancel", {"corridor": name}))["ok"]
         assert hub.centre.corridors[name].state.value in {"recovering", "cancelled"}
+        assert len(audited(hub, "corridor cancelled")) == 1
         assert (await police.ask("preview", WISH))["ok"]
         told = [each for each in fire.answers if each["code"] == "signature"]
         assert 0 < len(told) < 60

@@ -143,6 +143,46 @@ def test_cancelling_asks_first_and_escape_keeps_it_open(browse):
     expect(page.locator("#junctions")).to_contain_text("stood down")
 
 
+def test_who_watches_many_pages_can_still_cancel(browse):
+    page = browse("/corridors")
+    corridor = page.evaluate(OPEN.replace('"axe"', '"many"').replace("doctor-1", "police-7"))
+    first = browse(f"/corridors/{corridor['id']}")
+    live(first)
+    # A browser has six lines to one host; each of these pages listens on one of them.
+    for _ in range(3):
+        live(browse_again(first))
+    first.locator("#cancel").click()
+    first.get_by_role("button", name="Cancel the corridor", exact=True).click()
+    expect(first.locator("#ended")).to_contain_text("cancelled", timeout=SOON_MS)
+
+
+def browse_again(page):
+    """The same page once more, in the same browser."""
+    other = page.context.new_page()
+    other.goto(page.url)
+    return other
+
+
+def test_a_page_that_nobody_sees_listens_to_nothing_and_catches_up(browse):
+    page = browse("/")
+    live(page)
+    closed = """() => {
+        Object.defineProperty(document, "hidden", {value: HIDDEN, configurable: true});
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    began = []
+    page.on("request", lambda request: began.append(request.url))
+    page.evaluate(closed.replace("HIDDEN", "true"))
+    rows = page.locator("#sites tbody tr")
+    before = rows.all_inner_texts()
+    page.wait_for_timeout(1_500)
+    assert rows.all_inner_texts() == before
+    page.evaluate(closed.replace("HIDDEN", "false"))
+    expect(rows).not_to_have_text(before, use_inner_text=True)
+    live(page)
+    assert [url for url in began if url.endswith("/v1/events")] == began[:1]
+
+
 def test_what_can_not_be_is_a_sentence_on_the_page(browse):
     page = browse("/corridors", refused=True)
     page.fill("#to", "Nowhere Street")

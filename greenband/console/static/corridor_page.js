@@ -7,8 +7,7 @@ const address = `/v1/corridors/${encodeURIComponent(id)}`;
 const map = new NetMap(byId("map"), await loadMap());
 let before = new Map();
 let nowMs = Date.now();
-const sites = new EventSource("/v1/events");
-sites.addEventListener("sites", (event) => map.show(JSON.parse(event.data)));
+let drawn = -Infinity;
 const follower = follow(`${address}/events`, { corridor: show, over: ended, gone: ended });
 
 function show(corridor) {
@@ -23,6 +22,14 @@ function show(corridor) {
   rows(corridor);
   if (corridor.over) map.routes = [];
   announce(corridor);
+  drawMap();
+}
+
+async function drawMap() {
+  if (performance.now() - drawn < 1900) return;
+  drawn = performance.now();
+  const answer = await fetch("/v1/sites").catch(() => null);
+  if (answer?.ok) map.show(await answer.json());
 }
 
 function rows(corridor) {

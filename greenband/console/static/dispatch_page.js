@@ -15,8 +15,8 @@ follow("/v1/events", { sites: (net) => {
 
 async function list() {
   listed = performance.now();
-  const answer = await fetch("/v1/corridors");
-  if (!answer.ok) return;
+  const answer = await fetch("/v1/corridors").catch(() => null);
+  if (!answer?.ok) return;
   const corridors = await answer.json();
   const rows = corridors.slice(0, 30).map((each) => {
     const link = document.createElement("a");

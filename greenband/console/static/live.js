@@ -1,4 +1,7 @@
 // Follows a stream of events and says in words how old the last one is.
+//
+// A browser has six lines to one host, and a stream takes one for as long as it lasts: a page follows
+// one stream, and none while nobody sees it. Else a few open tabs would leave no line to cancel on.
 
 const STALE_MS = 5000;
 
@@ -8,21 +11,29 @@ export function follow(address, events) {
   let last = null;
   let lost = false;
   let stopped = false;
-  const source = new EventSource(address);
-  for (const [name, handle] of Object.entries(events)) {
-    source.addEventListener(name, (event) => {
-      last = performance.now();
-      handle(JSON.parse(event.data));
-      if (!stopped) showAge(last, source);
-    });
-  }
+  let source = null;
+  const listen = () => {
+    source?.close();
+    if (stopped || document.hidden) return;
+    source = new EventSource(address);
+    for (const [name, handle] of Object.entries(events)) {
+      source.addEventListener(name, (event) => {
+        last = performance.now();
+        handle(JSON.parse(event.data));
+        if (!stopped) showAge(last, source);
+      });
+    }
+  };
+  document.addEventListener("visibilitychange", listen);
+  listen();
   const timer = setInterval(() => {
+    if (document.hidden) return;
     const stale = showAge(last, source);
     if (stale && !lost) say("No news from the server: what is shown may be out of date.");
     if (!stale && lost) say("News from the server again.");
     lost = stale;
   }, 1000);
-  return { stop: () => { stopped = true; clearInterval(timer); source.close(); } };
+  return { stop: () => { stopped = true; clearInterval(timer); listen(); } };
 }
 
 function showAge(last, source) {
@@ -30,8 +41,9 @@ function showAge(last, source) {
   const words = byId("age-words");
   const ms = last === null ? null : performance.now() - last;
   const stale = ms !== null && ms > STALE_MS;
-  age.classList.toggle("stale", stale || source.readyState === EventSource.CLOSED);
-  if (source.readyState === EventSource.CLOSED) {
+  const closed = source?.readyState === EventSource.CLOSED;
+  age.classList.toggle("stale", stale || closed);
+  if (closed) {
     words.textContent = "Not live any more: load the page anew, or sign in again";
   } else if (ms === null) {
     words.textContent = "Connecting …";
