@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from greenband.config_check import checked, number
 from greenband.extras import require_sumo
-from greenband.failures import UnsafeError, UsageError, guarded
+from greenband.failures import UsageError, guarded
 from greenband.files import write_text
 from greenband.names import file_name, scenario_name
 from greenband.options import AS_JSON, CONVENTION
@@ -20,7 +19,6 @@ from greenband.terminal import print_json, results, say
 
 if TYPE_CHECKING:
     from edge.centre.config import CentreConfig
-    from edge.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="The centre of a city: init, check.")
 SITES = "sites"
@@ -69,7 +67,7 @@ def init_command(
     if as_json:
         print_json({"schema": 1, "file": str(path), "sites": list(sites)})
     else:
-        say(f"{path} written, with {_number(len(sites), 'site')}: greenband centre check {path}")
+        say(f"{path} written, with {number(len(sites), 'site')}: greenband centre check {path}")
 
 
 @app.command("check", epilog="Example:  greenband centre check city/centre.toml")
@@ -84,27 +82,12 @@ def check_command(
     to. The exit code is 1 if there is any error.
     """
     from edge.centre.config import load
-    from edge.errors import ConfigError
 
-    try:
-        config = load(centre)
-    except ConfigError as error:
-        if as_json:
-            print_json(_faults_json(error))
-        else:
-            for line in error.lines():
-                print(line, file=sys.stderr)
-            say(f"{centre}: {_number(len(error.problems), 'error')}")
-        raise UnsafeError from None
+    config = checked(centre, load, as_json=as_json)
     if as_json:
         print_json(_document(centre, config))
     else:
         _print(centre, config)
-
-
-def _faults_json(error: ConfigError) -> dict[str, object]:
-    problems = [asdict(each) for each in error.problems]
-    return {"schema": 1, "file": error.path, "valid": False, "errors": problems}
 
 
 def _document(path: Path, config: CentreConfig) -> dict[str, object]:
@@ -128,9 +111,9 @@ def _print(path: Path, config: CentreConfig) -> None:
     plan = config.plan
     edges = Counter(plan.edge_of.values())
     facts = {
-        "centre": f"{plan.name}, {_number(len(plan.streets.streets), 'street')}",
+        "centre": f"{plan.name}, {number(len(plan.streets.streets), 'street')}",
         "broker": plan.broker.url,
-        "edges": ", ".join(f"{name} ({_number(n, 'site')})" for name, n in edges.items()),
+        "edges": ", ".join(f"{name} ({number(n, 'site')})" for name, n in edges.items()),
         "vehicles": ", ".join(
             f"{each.name} ({each.role}, level {each.level})" for each in plan.vehicles.values()
         ),
@@ -144,7 +127,3 @@ def _print(path: Path, config: CentreConfig) -> None:
     for remark in config.remarks:
         say(f"{path}: note: {remark}")
     say(f"{path}: no error; greenband serve --centre {path}")
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

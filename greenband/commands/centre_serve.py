@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.ending import end
 from edge.errors import StoreError
-from greenband.failures import UnsafeError
+from greenband.config_check import checked
 from greenband.terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -31,14 +30,8 @@ def serve_centre(
     The console keeps its file in *state*, or with everything else that the centre remembers.
     """
     from edge.centre.config import load
-    from edge.errors import ConfigError
 
-    try:
-        config = load(path)
-    except ConfigError as error:
-        for line in error.lines():
-            print(line, file=sys.stderr)
-        raise UnsafeError from None
+    config = checked(path, load)
     for remark in config.remarks:
         say(f"{path}: note: {remark}")
     config.plan.folder.mkdir(exist_ok=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from greenband.failures import UnsafeError, UsageError, guarded
+from greenband.config_check import checked, number
+from greenband.failures import UsageError, guarded
 from greenband.files import write_text
 from greenband.options import AS_JSON
 from greenband.terminal import print_json, results, say
@@ -17,7 +17,6 @@ from greenband.version import greenband_version
 
 if TYPE_CHECKING:
     from edge.config import EdgeConfig
-    from edge.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="The daemon at the roadside.")
 
@@ -33,18 +32,8 @@ def check_command(site: SITE, as_json: AS_JSON = False) -> None:
     connected to. The exit code is 1 if there is any error.
     """
     from edge.config import load
-    from edge.errors import ConfigError
 
-    try:
-        config = load(site)
-    except ConfigError as error:
-        if as_json:
-            print_json(_faults_json(error))
-        else:
-            for line in error.lines():
-                print(line, file=sys.stderr)
-            say(f"{site}: {_number(len(error.problems), 'error')}")
-        raise UnsafeError from None
+    config = checked(site, load, as_json=as_json)
     if as_json:
         print_json(_config_json(site, config))
     else:
@@ -77,18 +66,12 @@ def run_command(
     import asyncio
 
     from edge.config import load
-    from edge.errors import ConfigError
     from edge.logs import configure_logging
     from edge.service import run, run_lockstep
     from firmware_bridge.ends import host_and_port
 
     address = None if lockstep is None else host_and_port(lockstep, 0)
-    try:
-        config = load(site)
-    except ConfigError as error:
-        for line in error.lines():
-            print(line, file=sys.stderr)
-        raise UnsafeError from None
+    config = checked(site, load)
     configure_logging(config.logging.level, "json" if as_json else config.logging.format)
     if address is None:
         asyncio.run(run(config, greenband_version()))
@@ -136,11 +119,6 @@ def init_command(
         say(f"{site} written: adapt it, then greenband edge check {site}")
 
 
-def _faults_json(error: ConfigError) -> dict[str, object]:
-    problems = [asdict(each) for each in error.problems]
-    return {"schema": 1, "file": error.path, "valid": False, "errors": problems}
-
-
 def _config_json(site: Path, config: EdgeConfig) -> dict[str, object]:
     return {
         "schema": 1,
@@ -186,7 +164,7 @@ def _print_config(site: Path, config: EdgeConfig) -> None:
     console.print(table)
     mode = "adaptive" if config.control.adaptive else "plans by clock"
     facts = {
-        "edge": f"{config.name}, {mode}, {_number(len(config.links), 'link')} to neighbours",
+        "edge": f"{config.name}, {mode}, {number(len(config.links), 'link')} to neighbours",
         "health": f"http://{config.http.bind}/healthz",
     }
     if config.broker is not None:
@@ -198,7 +176,3 @@ def _print_config(site: Path, config: EdgeConfig) -> None:
     for remark in config.remarks:
         say(f"{site}: note: {remark}")
     say(f"{site}: no error")
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
