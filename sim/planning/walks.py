@@ -1,8 +1,8 @@
 """How many people walk across every signalled crossing: counted in a run of SUMO without vehicles.
 
 Routes of people on foot name streets; over which crossing they go, SUMO decides as they walk. So
-they walk, alone and at most a few seconds long, and a counter stands at every crossing. People who
-ride are counted as far as they walk before.
+they walk, alone and at most a few seconds long, and a counter stands at every crossing. Those who
+ride, or stop on the way, are counted as far as they walk before; who comes by vehicle, not at all.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 
 from sim.errors import ScenarioError
 from sim.network.model import Network
+from sim.scenario import time_s
 from sim.sumo_home import run_sumo_binary
 
 CLEARING_S = 600.0
 """Whoever sets out last still walks so long."""
-_KEPT = {"person", "vType", "vTypeDistribution"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,34 @@ def _people_alone(routes: Path, target: Path) -> bool:
     somebody = False
     with target.open("wb") as file:
         file.write(b"<routes>\n")
-        for element in _elements(routes):
-            somebody = somebody or element.tag == "person"
-            file.write(ET.tostring(element))
+        for person in _persons(routes):
+            walker = _first_walk(person)
+            if walker is not None:
+                somebody = True
+                file.write(ET.tostring(walker))
         file.write(b"</routes>\n")
     return somebody
 
 
-def _elements(routes: Path) -> Iterator[ET.Element]:
+def _first_walk(person: ET.Element) -> ET.Element | None:
+    """*person* as far as they walk from where they set out, without the stops that they walk to.
+
+    What types, stops and vehicles there are, stands in files that are not read here; none of it
+    changes which crossing they take.
+    """
+    try:
+        depart_s = time_s(person.get("depart", "0"))
+    except ValueError:  # with a vehicle
+        return None
+    alone = ET.Element("person", {"id": person.get("id", ""), "depart": f"{depart_s:g}"})
+    for stage in person:
+        if stage.tag != "walk" or not stage.get("edges"):
+            break
+        ET.SubElement(alone, "walk", {"edges": stage.get("edges", "")})
+    return alone if len(alone) else None
+
+
+def _persons(routes: Path) -> Iterator[ET.Element]:
     try:
         events = ET.iterparse(routes, events=("start", "end"))
         _, root = next(events)
@@ -97,7 +117,7 @@ def _elements(routes: Path) -> Iterator[ET.Element]:
         for event, element in events:
             depth += 1 if event == "start" else -1
             if event == "end" and depth == 0:
-                if element.tag in _KEPT:
+                if element.tag == "person":
                     yield element
                 root.clear()
     except ET.ParseError as error:

@@ -89,6 +89,45 @@ def test_people_are_counted_at_the_crossings_that_they_use(arterial, planning):
         assert group.kind is GroupKind.PEDESTRIAN
 
 
+RIDERS = """<routes>
+    <flow id="cars" begin="0" end="600" number="9">
+        <route edges="west-oak west-oak.pocket oak-station"/>
+    </flow>
+    <vehicle id="bus" depart="5">
+        <route edges="west-oak west-oak.pocket oak-station"/><stop busStop="here" duration="20"/>
+    </vehicle>
+    <person id="walks" type="people" depart="0">
+        <walk from="station_n-station" to="station-station_s"/>
+    </person>
+    <person id="rides" depart="10">
+        <walk from="station_n-station" busStop="here"/><ride busStop="here" lines="bus"/>
+    </person>
+    <person id="aboard" depart="triggered">
+        <ride from="west-oak" to="oak-station" lines="bus"/>
+    </person>
+    <person id="rests" depart="20">
+        <walk from="station_n-station" to="station-station_s"/><stop busStop="here" duration="5"/>
+    </person>
+</routes>
+"""
+
+
+def test_who_rides_stops_or_comes_by_bus_keeps_nobody_from_a_plan(arterial, tmp_path):
+    scenario, network = arterial
+    routes, stops = tmp_path / "riders.rou.xml", tmp_path / "stops.add.xml"
+    routes.write_text(RIDERS)
+    stops.write_text(
+        '<additional><vTypeDistribution id="people"><vType id="old" maxSpeed="0.8" '
+        'vClass="pedestrian"/></vTypeDistribution><busStop id="here" lane="oak-station_1" '
+        'startPos="50" endPos="70"/></additional>'
+    )
+    own = {"route_files": (routes,), "additional_files": (stops,), "config_file": None}
+    demand = demand_of(replace(scenario, **own), network)
+    per_hour = 1.0 / demand.hours
+    assert sum(demand.walks.values()) >= 2 * per_hour
+    assert {walk.junction for walk in demand.walks} == {"station"}
+
+
 def test_what_a_longer_cycle_costs_on_foot_is_what_it_costs_in_the_street(
     arterial, planning, tmp_path
 ):
